@@ -1,0 +1,1 @@
+"""linpot: linear body-ordered interatomic potentials."""

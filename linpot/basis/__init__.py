@@ -1,0 +1,1 @@
+"""Pure mathematics: which functions a potential is made of, frozen into programs of arrays."""

@@ -1,0 +1,31 @@
+"""The exceptions that linpot raises on purpose."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """A value, shape or combination given by the user is wrong; the message names it and the remedy."""
+
+
+class FileFormatError(InputError):
+    """A file cannot be read as what it claims to be; the message names the file and the place."""
+
+
+class NotFittedError(InputError, AttributeError):
+    """An estimator was asked for a result before `fit`."""
+
+
+class ConvergenceError(RuntimeError):
+    """
+    An iteration stopped before its tolerance was met.
+
+    Attributes
+    ----------
+    iterations : int
+    residual : float
+    """
+
+    def __init__(self, message: str, *, iterations: int, residual: float) -> None:
+        super().__init__(f"{message} (iterations: {iterations}, residual: {residual:.3g})")
+        self.iterations = iterations
+        self.residual = residual

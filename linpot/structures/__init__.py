@@ -1,0 +1,1 @@
+"""Structures, their labels and their neighbors."""

@@ -1,0 +1,124 @@
+"""
+Neighbor pairs under any periodicity.
+
+The pairs themselves come from `vesin`; here they get linpot's order (by centre, then neighbor,
+then shift), so that sums over them never depend on how a list was made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from vesin import NeighborList
+
+from linpot.structures.structure import Structure
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """
+    All ordered pairs (centre, neighbor) closer than a cutoff.
+
+    Attributes
+    ----------
+    cutoff : float, A
+    offsets : int64[n_atoms + 1]
+        Pairs of centre i are ``offsets[i]:offsets[i + 1]``.
+    centers, neighbors : int64[n_pairs]
+        Every pair appears from both of its ends; an atom may neighbor its own images.
+    shifts : float64[n_pairs, 3]
+        Whole numbers of lattice vectors from the neighbor's cell to the centre's.
+    """
+
+    cutoff: float
+    offsets: NDArray[np.int64]
+    centers: NDArray[np.int64]
+    neighbors: NDArray[np.int64]
+    shifts: NDArray[np.float64]
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of ordered pairs."""
+        return len(self.centers)
+
+    def vectors(
+        self, positions: NDArray[np.float64], cell: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """
+        Return the vectors ``r_j - r_i + S h`` of the pairs.
+
+        Parameters
+        ----------
+        positions : float64[n_atoms, 3], A
+            May have moved since the list was made.
+        cell : float64[3, 3], A
+
+        Returns
+        -------
+        float64[n_pairs, 3], A
+        """
+        vectors = positions[self.neighbors] - positions[self.centers]
+        if self.shifts.any():
+            vectors += self.shifts @ cell
+        return np.ascontiguousarray(vectors)
+
+
+def find_neighbors(structure: Structure, cutoff: float) -> Neighbors:
+    """
+    Find all pairs closer than `cutoff`, in any subset of periodic axes and any cell.
+
+    Parameters
+    ----------
+    structure : Structure
+    cutoff : float, A
+
+    Returns
+    -------
+    Neighbors
+    """
+    n_atoms = structure.n_atoms
+    search = NeighborList(cutoff=float(cutoff), full_list=True, n_threads=1)
+    centers, neighbors, shifts = search.compute(
+        structure.positions, complete_cell(structure.cell, structure.pbc), structure.pbc, "ijS"
+    )
+    order = np.lexsort((shifts[:, 2], shifts[:, 1], shifts[:, 0], neighbors, centers))
+    centers = centers[order].astype(np.int64)
+    offsets = np.zeros(n_atoms + 1, dtype=np.int64)
+    np.cumsum(np.bincount(centers, minlength=n_atoms), out=offsets[1:])
+    return Neighbors(
+        cutoff=float(cutoff),
+        offsets=offsets,
+        centers=centers,
+        neighbors=neighbors[order].astype(np.int64),
+        shifts=shifts[order].astype(np.float64),
+    )
+
+
+def complete_cell(
+    cell: NDArray[np.float64], pbc: tuple[bool, bool, bool]
+) -> NDArray[np.float64]:
+    """
+    Give every non-periodic direction a unit vector orthogonal to the periodic ones.
+
+    Parameters
+    ----------
+    cell : float64[3, 3], A
+    pbc : tuple of 3 bool
+
+    Returns
+    -------
+    float64[3, 3], A
+        Invertible; its periodic rows are those of `cell`.
+    """
+    complete = np.where(np.array(pbc)[:, None], cell, 0.0)
+    for axis in np.flatnonzero(~np.array(pbc)):
+        others = complete[np.linalg.norm(complete, axis=1) > 0.0]
+        candidates = np.eye(3)
+        if len(others):
+            q, _ = np.linalg.qr(others.T)
+            candidates = candidates - candidates @ q @ q.T
+        best = candidates[np.argmax(np.linalg.norm(candidates, axis=1))]
+        complete[axis] = best / np.linalg.norm(best)
+    return complete
