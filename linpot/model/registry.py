@@ -1,0 +1,36 @@
+"""The registry by which files find the classes of their models."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from linpot.errors import FileFormatError
+from linpot.model.protocol import EnergyModel
+
+Model = TypeVar("Model", bound=EnergyModel)
+
+_CLASSES: dict[str, type[EnergyModel]] = {}
+
+
+def register_model(cls: type[Model]) -> type[Model]:
+    """Make a model class known under its `kind`."""
+    if _CLASSES.setdefault(cls.kind, cls) is not cls:
+        raise ValueError(f"two model classes claim the kind {cls.kind!r}")
+    return cls
+
+
+def class_of_kind(kind: str) -> type[EnergyModel]:
+    """
+    Return the class registered for a kind.
+
+    Raises
+    ------
+    FileFormatError
+        If there is none.
+    """
+    if kind not in _CLASSES:
+        raise FileFormatError(
+            f"model kind {kind!r} is not known to this version (known: "
+            f"{', '.join(sorted(_CLASSES))}); the file may need a newer linpot"
+        )
+    return _CLASSES[kind]
