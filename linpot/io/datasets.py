@@ -1,0 +1,250 @@
+"""Reading data sets and writing structures."""
+
+from __future__ import annotations
+
+import bz2
+import difflib
+import gzip
+import lzma
+import os
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import IO
+
+import ase.io
+from ase import Atoms
+from ase.io.formats import UnknownFileTypeError, filetype, string2index
+
+from linpot.errors import FileFormatError, InputError
+from linpot.io.atomic import write_atomically
+from linpot.io.extxyz import parse_frame, split_frames
+from linpot.structures.dataset import Dataset
+from linpot.structures.labels import AUTOMATIC, LabelKeys
+
+_OPENERS: dict[str, Callable[..., IO[str]]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+}
+_BROKEN_COMPRESSION = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+
+PathLike = str | os.PathLike[str]
+Index = str | int | slice
+
+
+def read_dataset(
+    path: PathLike | Sequence[PathLike],
+    *,
+    keys: LabelKeys = AUTOMATIC,
+    group_key: str = "config_type",
+    weight_key: str = "weight",
+    index: Index = ":",
+) -> Dataset:
+    """
+    Read structures with their labels.
+
+    Extended XYZ (``.xyz``, ``.extxyz``, also compressed with gz, bz2 or xz) is read strictly;
+    everything else goes through `ase.io.read`.
+
+    Parameters
+    ----------
+    path : path or sequence of path
+        Several files are put one after the other.
+    keys : LabelKeys
+        Where the labels are; see `find_labels`.
+    group_key, weight_key : str
+        See `Dataset.from_atoms`.
+    index : str, int or slice
+        Which frames of each file, "0:100" for example.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If a file is not there or its content is refused by `Dataset.from_atoms`.
+    FileFormatError
+        If a file cannot be read as what it claims to be, is empty, or ends inside a frame.
+    """
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    if not paths:
+        raise InputError("`path` must name at least one file, got none")
+    short = len({Path(one).name for one in paths}) == len(paths)
+    images: list[Atoms] = []
+    sources: list[str] = []
+    for one in paths:
+        frames = read_structures(one, index=index)
+        images += frames
+        name = _with_selection(Path(one).name if short else str(one), index)
+        sources += [name] * len(frames)
+    return Dataset.from_atoms(
+        images, keys=keys, group_key=group_key, weight_key=weight_key, source=sources
+    )
+
+
+def read_structures(path: PathLike, *, index: Index = ":") -> list[Atoms]:
+    """
+    Read the structures of one file, with whatever labels they carry.
+
+    Parameters
+    ----------
+    path : path
+    index : str, int or slice
+
+    Returns
+    -------
+    list of ase.Atoms
+        At least one.
+
+    Raises
+    ------
+    InputError
+        If the file is not there, or if `index` is malformed or selects no frame.
+    FileFormatError
+        If the file cannot be read.
+    """
+    file = Path(path)
+    selection = _selection(index)
+    _refuse_absent(file)
+    try:
+        images = _read_extxyz(file, selection) if _is_extxyz(file) else _read_any(file, selection)
+    except OSError as error:
+        raise InputError(f"cannot read '{file}': {error.strerror or error}") from error
+    if not images:
+        raise InputError(f"`index` must select frames of '{file}', got {index!r}, which has none")
+    return images
+
+
+def write_structures(
+    path: PathLike, atoms: Iterable[Atoms], *, overwrite: bool = False, format: str | None = None
+) -> None:
+    """
+    Write structures with the results of their calculators, all or nothing.
+
+    Parameters
+    ----------
+    path : path
+        Its ending tells the format: ``.extxyz``, ``.xyz`` (both extended XYZ), ``.traj`` ...,
+        with ``.gz`` for compression.
+    atoms : iterable of ase.Atoms
+        Not modified.
+    overwrite : bool
+    format : str or None
+        A format of `ase.io`, where the ending does not tell it.
+
+    Raises
+    ------
+    InputError
+        If there is no structure, if the format is unknown or cannot hold the structures, or if
+        the file exists or cannot be written.
+    """
+    images = list(atoms)
+    if not images:
+        raise InputError(f"there must be at least one structure to write to '{path}', got none")
+    file = Path(path)
+    kind = format or ("extxyz" if _is_extxyz(file) else _kind_by_name(file))
+
+    def write(temporary: Path) -> None:
+        try:
+            ase.io.write(temporary, images, format=kind)
+        except OSError:
+            raise
+        except Exception as error:  # formats raise many kinds
+            raise InputError(f"cannot write '{path}' as {kind}: {error}") from error
+
+    write_atomically(path, write, overwrite=overwrite)
+
+
+def _is_extxyz(file: Path) -> bool:
+    suffixes = [s.lower() for s in file.suffixes]
+    if suffixes and suffixes[-1] in _OPENERS:
+        suffixes.pop()
+    return bool(suffixes) and suffixes[-1] in (".xyz", ".extxyz")
+
+
+def _kind_by_name(file: Path) -> str:
+    try:
+        kind = filetype(file.name, read=False)
+        known = kind in ase.io.formats.ioformats and ase.io.formats.ioformats[kind].can_write
+    except UnknownFileTypeError:
+        known = False
+    if not known:
+        raise InputError(f"`path` must end with a known format such as .extxyz, got '{file}'")
+    return str(kind)
+
+
+def _selection(index: Index) -> slice:
+    try:
+        chosen = string2index(index) if isinstance(index, str) else index
+        if isinstance(chosen, int) and not isinstance(chosen, bool):
+            chosen = slice(chosen, chosen + 1 or None)
+        if not isinstance(chosen, slice):
+            raise TypeError("neither a number nor a range")
+        chosen.indices(1)  # refuses steps of zero and ends that are no numbers
+    except (TypeError, ValueError) as error:
+        raise InputError(f"`index` must be like '0:100' or ':', got {index!r}") from error
+    return chosen
+
+
+def _with_selection(name: str, index: Index) -> str:
+    # Structures are counted from 0 within the selection, so the selection belongs to the name.
+    selection = _selection(index)
+    if selection in (slice(None), slice(0, None), slice(None, None, 1)):
+        return name
+    ends = ["" if e is None else str(e) for e in (selection.start, selection.stop, selection.step)]
+    return f"{name}@{':'.join(ends[: 3 if ends[2] else 2])}"
+
+
+def _refuse_absent(file: Path) -> None:
+    if file.is_file():
+        return
+    if file.exists():
+        raise InputError(f"`path` must be a file, got the folder '{file}'; name a file inside it")
+    try:
+        nearby = [p.name for p in file.parent.iterdir()]
+    except OSError:
+        raise InputError(
+            f"`path` must be an existing file, got '{file}'; there is no folder '{file.parent}'"
+        ) from None
+    guess = difflib.get_close_matches(file.name, nearby, n=1)
+    advice = f"did you mean '{guess[0]}'?" if guess else f"check the name in '{file.parent}'"
+    raise InputError(f"`path` must be an existing file, got '{file}'; {advice}")
+
+
+def _read_extxyz(file: Path, selection: slice) -> list[Atoms]:
+    frames = list(split_frames(_read_text(file), str(file)))
+    if not frames:
+        raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
+    return [parse_frame(frame, str(file)) for frame in frames[selection]]
+
+
+def _read_text(file: Path) -> str:
+    opener = _OPENERS.get(file.suffix.lower(), open)
+    try:
+        with opener(file, "rt", encoding="utf-8") as stream:
+            text = stream.read()
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{file} must be text, got other bytes: {error}") from error
+    except _BROKEN_COMPRESSION as error:
+        raise FileFormatError(
+            f"{file} must be a complete {file.suffix} file: {error}; copy it again"
+        ) from error
+    return str(text)
+
+
+def _read_any(file: Path, selection: slice) -> list[Atoms]:
+    if file.stat().st_size == 0:
+        raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
+    try:
+        return list(ase.io.read(file, index=selection, do_not_split_by_at_sign=True))
+    except UnknownFileTypeError as error:
+        raise FileFormatError(
+            f"{file} must be in a format that ASE reads, got an unknown one; "
+            "convert it to extended XYZ (.extxyz)"
+        ) from error
+    except Exception as error:  # each of ASE's readers raises its own kinds
+        reason = f"{type(error).__name__}: {error}"
+        raise FileFormatError(f"{file} cannot be read: {reason}") from error
