@@ -1,0 +1,1 @@
+"""Physics below the learned part: models with few or no parameters."""

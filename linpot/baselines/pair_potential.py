@@ -1,0 +1,78 @@
+"""Central pair potentials: a baseline gives e(r) and de/dr, the sums are written once here."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linpot.kernels.pairs import scale_to_vectors
+from linpot.model.pair_batch import pack
+from linpot.model.protocol import EnergyModel, Prediction
+from linpot.structures.neighbors import Neighbors
+from linpot.structures.structure import Structure
+
+Floats = NDArray[np.float64]
+
+
+class PairPotential(EnergyModel):
+    """
+    An energy that is a sum over pairs, each pair once; half of it belongs to either atom.
+
+    A subclass gives `cutoffs` and `pair_energies`.
+    """
+
+    @property
+    @abstractmethod
+    def cutoffs(self) -> Floats:
+        """Cutoff of each pair of species: float64[n_species, n_species], symmetric, A."""
+
+    @abstractmethod
+    def pair_energies(
+        self, r: Floats, first: NDArray[np.int64], second: NDArray[np.int64]
+    ) -> tuple[Floats, Floats]:
+        """
+        Evaluate pairs.
+
+        Parameters
+        ----------
+        r : float64[n_pairs], A
+            Below the cutoff.
+        first, second : int64[n_pairs]
+            Species indices.
+
+        Returns
+        -------
+        energies : float64[n_pairs], eV
+        derivatives : float64[n_pairs], eV/A
+        """
+
+    @property
+    def cutoff(self) -> float:
+        """Largest cutoff, A."""
+        return float(self.cutoffs.max())
+
+    def predict(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> Prediction:
+        """Sum over all pairs."""
+        batch = pack([structure], self.elements, self.cutoffs, [neighbors])
+        centers = np.repeat(np.arange(structure.n_atoms), np.diff(batch.offsets))
+        r = np.linalg.norm(batch.vectors, axis=1)
+        energies, derivatives = self.pair_energies(
+            r, batch.species[centers], batch.species[batch.neighbors]
+        )
+        # every pair is seen from both ends
+        atomic = 0.5 * np.bincount(centers, weights=energies, minlength=structure.n_atoms)
+        if not forces:
+            return Prediction(energy=float(atomic.sum()), atomic_energies=atomic)
+        gradients = np.empty_like(batch.vectors)
+        scale_to_vectors(batch.vectors, 0.5 * derivatives, gradients)
+        total, virials = batch.forces_and_virials(gradients)
+        return Prediction(float(atomic.sum()), total, virials[0], atomic)

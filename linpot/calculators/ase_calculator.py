@@ -1,0 +1,138 @@
+"""A potential as an ASE calculator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from numpy.typing import NDArray
+
+from linpot import checks
+from linpot.model.protocol import EnergyModel
+from linpot.structures.neighbors import Neighbors, find_neighbors
+from linpot.structures.structure import Structure
+
+
+class LinpotCalculator(Calculator):
+    """
+    Energy, forces and stress of any linpot model.
+
+    The neighbor list reaches `skin` beyond the cutoff and is kept until an atom has moved half of
+    that (strains of the cell count as moves).
+
+    Parameters
+    ----------
+    model : EnergyModel
+    skin : float, A
+        0 makes a new list for every call.
+    threads : int
+        Results do not depend on it.
+    """
+
+    implemented_properties: ClassVar[list[str]] = [
+        "energy",
+        "free_energy",
+        "energies",
+        "forces",
+        "stress",
+    ]
+
+    def __init__(
+        self, model: EnergyModel, *, skin: float = 0.5, threads: int = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.skin = checks.non_negative("skin", skin, "length in A")
+        self.threads = checks.integer("threads", threads, low=1)
+        self._list: _SkinList | None = None
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """
+        Evaluate the model on `atoms`; called by ASE.
+
+        Raises
+        ------
+        PropertyNotImplementedError
+            If the stress is asked for without periodicity in all three directions.
+        InputError
+            For unknown elements, positions that are not finite, or overlapping atoms.
+        """
+        super().calculate(atoms, properties, system_changes)
+        structure = Structure(
+            self.atoms.numbers,
+            self.atoms.positions,
+            self.atoms.cell.array,
+            tuple(self.atoms.pbc),
+            name="the structure",
+        )
+        if "stress" in properties and not structure.is_bulk:
+            raise PropertyNotImplementedError(
+                "`stress` needs periodicity in all three directions, got "
+                f"pbc={list(structure.pbc)}; set atoms.pbc = True or do not ask for it"
+            )
+        if self._list is None or not self._list.covers(structure):
+            self._list = _SkinList.of(structure, self.model.cutoff, self.skin)
+        forces = any(p in properties for p in ("forces", "stress"))
+        prediction = self.model.predict(
+            structure, self._list.neighbors, forces=forces, threads=self.threads
+        )
+        self.results = {"energy": prediction.energy, "free_energy": prediction.energy}
+        if prediction.atomic_energies is not None:
+            self.results["energies"] = prediction.atomic_energies
+        if prediction.forces is not None:
+            self.results["forces"] = prediction.forces
+            if structure.is_bulk:
+                self.results["stress"] = prediction.stress(structure)
+        self.results.update(prediction.extras)
+
+
+class _SkinList:
+    """A neighbor list and where the atoms were when it was made."""
+
+    def __init__(self, structure: Structure, neighbors: Neighbors, skin: float) -> None:
+        self._made_for = structure
+        self.neighbors = neighbors
+        self._skin = skin
+
+    @classmethod
+    def of(cls, structure: Structure, cutoff: float, skin: float) -> _SkinList:
+        return cls(structure, find_neighbors(structure, cutoff + skin), skin)
+
+    def covers(self, structure: Structure) -> bool:
+        """Return whether no pair can have come inside the cutoff unseen."""
+        old = self._made_for
+        if old.n_atoms != structure.n_atoms or old.pbc != structure.pbc:
+            return False
+        if not np.array_equal(old.cell, structure.cell):
+            return self._covers_strained(structure)
+        return _largest(structure.positions - old.positions) <= 0.5 * self._skin
+
+    def _covers_strained(self, structure: Structure) -> bool:
+        """
+        Whether pairs stay covered when the cell has changed by a small strain.
+
+        With ``h_new = h_old F`` a pair vector goes from r to ``r F + u``, u being twice the largest
+        displacement left after the strain; a pair now inside the cutoff was then within
+        ``(cutoff + 2 u) |F^-1|`` before.
+        """
+        old = self._made_for
+        if not structure.is_bulk:
+            return False
+        deformation = np.linalg.solve(old.cell, structure.cell)
+        moved = _largest(structure.positions - old.positions @ deformation)
+        stretch = 1.0 / np.linalg.svd(deformation, compute_uv=False).min()
+        cutoff = self.neighbors.cutoff - self._skin
+        return bool((cutoff + 2.0 * moved) * stretch <= self.neighbors.cutoff)
+
+
+def _largest(displacements: NDArray[np.float64]) -> float:
+    return float(np.sqrt((displacements**2).sum(axis=1).max()))
+

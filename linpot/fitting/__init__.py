@@ -1,0 +1,1 @@
+"""From structures to coefficients: rows, triangular factors, priors, weights, solvers."""

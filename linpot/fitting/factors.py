@@ -1,0 +1,196 @@
+"""
+Triangular factors: all that a fit keeps of its rows.
+
+For each key (group, property, ...) the upper triangular factor R of ``[X y]`` and the number of
+rows are kept, updated batch by batch (TSQR): ``R^T R = [X y]^T [X y]`` at the conditioning of X,
+not of ``X^T X``. Any sum of squared residuals follows from R alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+from threadpoolctl import threadpool_limits
+
+Floats = NDArray[np.float64]
+Key = TypeVar("Key", bound=Hashable)
+_BLOCK = 32  # columns per Householder block; 16 to 64 measured alike
+
+
+@dataclass
+class TriangularFactor:
+    """
+    The factor of one key; rows are buffered until there are enough to be worth a factorisation.
+
+    Attributes
+    ----------
+    n_columns : int
+        Features and the target.
+    n_rows : int
+        Rows seen.
+    """
+
+    n_columns: int
+    n_rows: int = 0
+    _factor: Floats | None = None
+    _buffer: list[Floats] = field(default_factory=list)
+    _buffered: int = 0
+
+    def add(self, X: Floats, y: Floats) -> None:
+        """
+        Add rows.
+
+        Parameters
+        ----------
+        X : float64[n_rows, n_columns - 1]
+        y : float64[n_rows]
+        """
+        rows = np.empty((len(y), self.n_columns), order="F")
+        rows[:, :-1] = X
+        rows[:, -1] = y
+        self._buffer.append(rows)
+        self._buffered += len(y)
+        self.n_rows += len(y)
+        if self._buffered >= self.n_columns:
+            self._flush()
+
+    def rows(self) -> Floats:
+        """
+        Return a matrix with the same ``M^T M`` as all rows seen, of at most `n_columns` rows.
+
+        A key with fewer rows than columns returns the rows themselves.
+        """
+        if self._factor is None:
+            return np.concatenate([np.empty((0, self.n_columns)), *self._buffer])
+        self._flush()
+        return np.triu(self._factor)
+
+    def _flush(self) -> None:
+        if not self._buffer:
+            return
+        block = np.asfortranarray(np.concatenate(self._buffer))
+        self._buffer, self._buffered = [], 0
+        if self._factor is None:
+            self._factor = np.zeros((self.n_columns, self.n_columns), order="F")
+        self._factor = update_factor(self._factor, block)
+
+
+def update_factor(factor: Floats, rows: Floats) -> Floats:
+    """
+    Return the triangular factor of ``[factor; rows]``.
+
+    Parameters
+    ----------
+    factor : float64[n, n]
+        Upper triangular, Fortran order; overwritten.
+    rows : float64[m, n]
+        Overwritten.
+
+    Returns
+    -------
+    float64[n, n]
+        What lies below its diagonal has no meaning.
+
+    References
+    ----------
+    Demmel et al., SIAM J. Sci. Comput. 34, A206 (2012) (TSQR); LAPACK dtpqrt.
+    """
+    # one BLAS thread: the same bits on any number of cores, and no fight with row threads
+    with threadpool_limits(1, user_api="blas"):
+        updated, _, _, info = lapack.dtpqrt(
+            0,
+            min(_BLOCK, factor.shape[1]),
+            np.asfortranarray(factor),
+            np.asfortranarray(rows),
+            overwrite_a=1,
+            overwrite_b=1,
+        )
+    if info != 0:
+        raise ArithmeticError(f"LAPACK dtpqrt failed with info = {info}")
+    return updated
+
+
+def combine(parts: Iterable[tuple[float, Floats]], n_columns: int) -> Floats:
+    """
+    Stack weighted matrices into one triangular factor.
+
+    Parameters
+    ----------
+    parts : iterable of (float, float64[n_rows, n_columns])
+        Weight of the residuals, matrix.
+    n_columns : int
+
+    Returns
+    -------
+    float64[n_columns, n_columns]
+        Upper triangular.
+    """
+    factor = np.zeros((n_columns, n_columns), order="F")
+    for weight, matrix in parts:
+        if weight > 0.0 and len(matrix):
+            factor = update_factor(factor, np.asfortranarray(matrix * weight))
+    return np.triu(factor)
+
+
+class FactorSet(dict[Key, TriangularFactor]):
+    """
+    One triangular factor per key.
+
+    Parameters
+    ----------
+    n_columns : int
+        Features and the target.
+    """
+
+    def __init__(self, n_columns: int) -> None:
+        super().__init__()
+        self.n_columns = n_columns
+
+    def add(self, key: Key, X: Floats, y: Floats) -> None:
+        """Add rows to the factor of a key."""
+        if key not in self:
+            self[key] = TriangularFactor(self.n_columns)
+        self[key].add(X, y)
+
+    def combined(self, weight: Callable[[Key], float] | Mapping[Key, float]) -> tuple[Floats, int]:
+        """
+        Combine all keys under weights.
+
+        Parameters
+        ----------
+        weight : callable or mapping
+            From key to the weight of its residuals; 0 leaves a key out.
+
+        Returns
+        -------
+        factor : float64[n_columns, n_columns]
+            Upper triangular.
+        n_rows : int
+            Rows of the keys with a positive weight.
+        """
+        of = weight.__getitem__ if isinstance(weight, Mapping) else weight
+        weights = {key: float(of(key)) for key in self}
+        factor = combine(((weights[k], f.rows()) for k, f in self.items()), self.n_columns)
+        return factor, sum(f.n_rows for k, f in self.items() if weights[k] > 0.0)
+
+    def residual_squares(self, key: Key, coefficients: Floats) -> float:
+        """
+        Return the sum of squared residuals of a key.
+
+        Parameters
+        ----------
+        key : Key
+        coefficients : float64[n_columns - 1]
+        """
+        return float(((self[key].rows() @ np.append(coefficients, -1.0)) ** 2).sum())
+
+
+def factor_bytes(n_columns: int, n_keys: int) -> int:
+    """Return the memory that `n_keys` factors and the work on them take at most, in bytes."""
+    # a key holds its factor and up to twice its size in buffered and stacked rows
+    return 8 * n_columns * n_columns * (n_keys + 5)

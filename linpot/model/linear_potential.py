@@ -1,0 +1,204 @@
+"""The learned part: an energy linear in the features of a basis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linpot.basis.ace import Basis
+from linpot.basis.program import Program
+from linpot.basis.specification import BasisSpecification
+from linpot.checks import finite_array
+from linpot.errors import FileFormatError, InputError
+from linpot.model.feature_engine import FeatureEngine
+from linpot.model.pair_batch import pack
+from linpot.model.protocol import EnergyModel, Prediction
+from linpot.model.registry import register_model
+from linpot.structures.neighbors import Neighbors
+from linpot.structures.structure import Structure
+
+Floats = NDArray[np.float64]
+
+
+@register_model
+@dataclass(frozen=True)
+class LinearPotential(EnergyModel):
+    """
+    ``E = sum_i E0[z_i] + c[z_i] . B_i``.
+
+    Immutable: changes make new potentials (`with_coefficients`).
+
+    Attributes
+    ----------
+    basis : Basis
+    coefficients : float64[n_features], eV
+        Columns by centre species, as `basis.feature_offsets` says.
+    isolated_atom_energies : mapping of str to float, eV
+        E0 of each element.
+    provenance : mapping
+        Data hashes, settings, versions, errors: plain values.
+    """
+
+    basis: Basis
+    coefficients: Floats
+    isolated_atom_energies: Mapping[str, float]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    kind = "linear"
+
+    def __post_init__(self) -> None:
+        coefficients = finite_array("coefficients", self.coefficients, [self.basis.n_features])
+        coefficients = coefficients.copy()
+        coefficients.flags.writeable = False
+        object.__setattr__(self, "coefficients", coefficients)
+        for symbol in self.basis.elements:
+            if symbol not in self.isolated_atom_energies:
+                raise InputError(f"`isolated_atom_energies` must name {symbol!r}")
+        engine = FeatureEngine(self.basis)
+        object.__setattr__(self, "_engine", engine)
+        object.__setattr__(self, "_weights", engine.leaf_weights(self._by_species(coefficients)))
+        one_body = np.array([float(self.isolated_atom_energies[s]) for s in self.basis.elements])
+        object.__setattr__(self, "_one_body", finite_array("isolated_atom_energies", one_body, [None]))
+
+    @property
+    def cutoff(self) -> float:
+        """Largest cutoff, A."""
+        return self.basis.cutoff
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols, by atomic number."""
+        return self.basis.elements
+
+    @property
+    def n_functions(self) -> dict[str, int]:
+        """Number of functions per centre species, E0 excluded."""
+        return self.basis.n_functions
+
+    @property
+    def engine(self) -> FeatureEngine:
+        """The basis in the form that the kernels take."""
+        return self._engine  # type: ignore[attr-defined, no-any-return]
+
+    def with_coefficients(self, coefficients: Floats) -> LinearPotential:
+        """Return a potential with other coefficients."""
+        return replace(self, coefficients=coefficients)
+
+    def with_provenance(self, **entries: Any) -> LinearPotential:
+        """Return the same potential with entries of its provenance added or replaced."""
+        return replace(self, provenance={**self.provenance, **entries})
+
+    def predict(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> Prediction:
+        """Evaluate the potential; see `EnergyModel.predict`."""
+        batch = pack([structure], self.elements, self.engine.cutoffs, [neighbors])
+        weights = self._weights  # type: ignore[attr-defined]
+        energies, gradients = self.engine.evaluate(
+            batch, weights, gradients=forces, threads=threads
+        )
+        atomic = energies[:, 0] + self._one_body[batch.species]  # type: ignore[attr-defined]
+        if gradients is None:
+            return Prediction(energy=float(atomic.sum()), atomic_energies=atomic)
+        total, virials = batch.forces_and_virials(gradients)
+        return Prediction(float(atomic.sum()), total, virials[0], atomic)
+
+    def features(self, structure: Structure, *, threads: int = 1) -> list[Floats]:
+        """
+        Return the features of every atom.
+
+        Parameters
+        ----------
+        structure : Structure
+        threads : int
+
+        Returns
+        -------
+        list of float64[n_features of the centre species]
+        """
+        batch = pack([structure], self.elements, self.engine.cutoffs)
+        return self.engine.features(batch, threads=threads)
+
+    def design(self, structure: Structure) -> Floats:
+        """
+        Return the design rows of a structure, without E0.
+
+        Returns
+        -------
+        float64[7 + 3 n_atoms, n_features]
+            Energy (eV), virial xx yy zz yz xz xy (eV), force components (eV/A).
+        """
+        batch = pack([structure], self.elements, self.engine.cutoffs)
+        return self.engine.design_rows(batch)
+
+    def _by_species(self, coefficients: Floats) -> list[Floats]:
+        starts = self.basis.feature_offsets
+        return [coefficients[None, a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
+        """Return header and arrays; equal programs are stored once."""
+        distinct: list[Program] = []
+        which = []
+        for program in self.basis.programs:
+            if not any(program is known for known in distinct):
+                distinct.append(program)
+            which.append(next(k for k, known in enumerate(distinct) if known is program))
+        arrays: dict[str, NDArray] = {
+            "coefficients": np.asarray(self.coefficients),
+            "radial_parameters": self.basis.radial_parameters,
+            "radial_recurrence": self.basis.radial_recurrence,
+        }
+        for k, program in enumerate(distinct):
+            arrays.update({f"program{k}/{name}": a for name, a in program.arrays().items()})
+        header = {
+            "specification": self.basis.specification.as_dict(),
+            "programs": which,
+            "isolated_atom_energies": dict(self.isolated_atom_energies),
+            "provenance": dict(self.provenance),
+        }
+        return header, arrays
+
+    @classmethod
+    def from_state(
+        cls, header: Mapping[str, Any], arrays: Mapping[str, NDArray]
+    ) -> LinearPotential:
+        """Rebuild a potential; the programs are taken as stored, not generated again."""
+        specification = BasisSpecification.from_dict(header["specification"])
+        which = [int(k) for k in header["programs"]]
+        programs = {}
+        for k in set(which):
+            prefix = f"program{k}/"
+            programs[k] = Program.from_arrays(
+                {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
+            )
+        n_species = len(specification.elements)
+        n_radial = max(p.n_radial for p in programs.values())
+        parameters = finite_array(
+            "radial_parameters", arrays["radial_parameters"], [n_species, n_species, 4]
+        )
+        recurrence = finite_array(
+            "radial_recurrence", arrays["radial_recurrence"], [n_species, n_species, None, 3]
+        )
+        consistent = (
+            len(which) == n_species
+            and recurrence.shape[2] >= n_radial
+            and all(p.channel_weights.shape[0] == n_species for p in programs.values())
+            and bool((parameters[:, :, 0] > 0.0).all() and (parameters[:, :, 0] < 1e3).all())
+        )
+        if not consistent:
+            raise FileFormatError("the arrays of the potential do not belong together")
+        basis = Basis(specification, tuple(programs[k] for k in which), parameters, recurrence)
+        return cls(
+            basis,
+            arrays["coefficients"],
+            {str(k): float(v) for k, v in header["isolated_atom_energies"].items()},
+            dict(header["provenance"]),
+        )
