@@ -1,1 +1,64 @@
-"""linpot: linear body-ordered interatomic potentials."""
+"""
+linpot: linear body-ordered interatomic potentials.
+
+The public names and nothing else; README.md has a first example.
+"""
+
+from importlib.metadata import version as _version
+
+from linpot.baselines.zbl import ZBL
+from linpot.basis.ace import Basis, build_basis
+from linpot.basis.radial import RadialParameters
+from linpot.basis.specification import BasisSpecification
+from linpot.calculators.ase_calculator import LinpotCalculator
+from linpot.errors import ConvergenceError, FileFormatError, InputError
+from linpot.fitting.priors import SmoothnessPrior
+from linpot.fitting.solvers import Ridge
+from linpot.fitting.weights import Weights
+from linpot.io.datasets import read_dataset
+from linpot.io.potential_file import load_potential as load
+from linpot.io.potential_file import save_potential as save
+from linpot.model.linear_potential import LinearPotential
+from linpot.model.protocol import EnergyModel, Prediction
+from linpot.model.sum import ModelSum
+from linpot.structures.dataset import Dataset
+from linpot.structures.labels import LabelKeys
+from linpot.structures.structure import Labels, Structure
+from linpot.workflow.api import descriptors, evaluate, fit, learned_part
+from linpot.workflow.fit import FitResult, run_fit
+from linpot.workflow.settings import FitSettings
+
+__version__ = _version("linpot")
+
+__all__ = [
+    "ZBL",
+    "Basis",
+    "BasisSpecification",
+    "ConvergenceError",
+    "Dataset",
+    "EnergyModel",
+    "FileFormatError",
+    "FitResult",
+    "FitSettings",
+    "InputError",
+    "LabelKeys",
+    "Labels",
+    "LinearPotential",
+    "LinpotCalculator",
+    "ModelSum",
+    "Prediction",
+    "RadialParameters",
+    "Ridge",
+    "SmoothnessPrior",
+    "Structure",
+    "Weights",
+    "build_basis",
+    "descriptors",
+    "evaluate",
+    "fit",
+    "learned_part",
+    "load",
+    "read_dataset",
+    "run_fit",
+    "save",
+]

@@ -69,7 +69,9 @@ class ZBL(PairPotential):
                         f"for {a}-{b}"
                     )
                 starts[i, j], cutoffs[i, j] = start, stop
-        object.__setattr__(self, "_charges", np.array([float(atomic_numbers[s]) for s in self.symbols]))
+        object.__setattr__(
+            self, "_charges", np.array([float(atomic_numbers[s]) for s in self.symbols])
+        )
         object.__setattr__(self, "_starts", starts)
         object.__setattr__(self, "_cutoffs", cutoffs)
         i, j = np.divmod(np.arange(n * n), n)

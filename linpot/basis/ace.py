@@ -73,10 +73,7 @@ class Basis:
             for order in np.unique(orders):
                 mine = np.flatnonzero(orders == order)
                 entries = np.concatenate(
-                    [
-                        program.feature_leaf[slice(*program.feature_offsets[f : f + 2])]
-                        for f in mine
-                    ]
+                    [program.feature_leaf[slice(*program.feature_offsets[f : f + 2])] for f in mine]
                 )
                 factors = program.factors[mine]
                 rows.append(
@@ -145,9 +142,7 @@ def _build(key: _Key) -> Basis:
         for j, b in enumerate(symbols):
             radial = specification.radial_of(a, b)
             parameters[i, j] = radial.as_row()
-            recurrence[i, j] = (
-                recurrence[j, i] if j < i else radial.recurrence(n_radial)
-            )
+            recurrence[i, j] = recurrence[j, i] if j < i else radial.recurrence(n_radial)
     return Basis(specification, tuple(programs), parameters, recurrence)
 
 

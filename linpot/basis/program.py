@@ -157,7 +157,7 @@ class Program:
             kind = np.float64 if name in floats else np.int64
             if value.dtype != kind:
                 raise FileFormatError(f"`{name}` must be {np.dtype(kind)}, got {value.dtype}")
-            state[name] = np.ascontiguousarray(value)
+            state[name] = np.asarray(value, order="C")
         if state["n_nodes"].shape != ():
             raise FileFormatError("`n_nodes` must be one number")
         state["n_nodes"] = int(state["n_nodes"])

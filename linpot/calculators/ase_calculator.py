@@ -135,4 +135,3 @@ class _SkinList:
 
 def _largest(displacements: NDArray[np.float64]) -> float:
     return float(np.sqrt((displacements**2).sum(axis=1).max()))
-

@@ -62,7 +62,7 @@ def save_potential(
             for name in sorted(arrays):
                 buffer = io.BytesIO()
                 np.lib.format.write_array(
-                    buffer, np.ascontiguousarray(arrays[name]), allow_pickle=False
+                    buffer, np.asarray(arrays[name], order="C"), allow_pickle=False
                 )
                 archive.writestr(_entry(f"{name}.npy"), buffer.getvalue())
 
@@ -164,9 +164,7 @@ def _read_arrays(archive: zipfile.ZipFile) -> dict[str, NDArray]:
     for name in archive.namelist():
         if name.endswith(".npy"):
             try:
-                array = np.lib.format.read_array(
-                    io.BytesIO(archive.read(name)), allow_pickle=False
-                )
+                array = np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
             except ValueError as error:
                 raise FileFormatError(f"its array {name!r} cannot be read: {error}") from error
             if array.dtype.kind not in "fi":

@@ -22,7 +22,17 @@ from linpot.kernels.products import (
 
 @kernel
 def evaluate_centers(
-    centers, pairs, species, radials, channels, products, leaves, weights, adjoint, energies, gradients
+    centers,
+    pairs,
+    species,
+    radials,
+    channels,
+    products,
+    leaves,
+    weights,
+    adjoint,
+    energies,
+    gradients,
 ):
     """
     Evaluate K outputs per centre and the gradient of their weighted sum.
@@ -223,9 +233,7 @@ def add_design_rows(
         )  # fmt: skip
         fill_products(1 + n_densities, target, left, right, coefficient, nodes)
         fill_features(readout[0], readout[1], readout[2], leaves[0], leaves[1], nodes, features)
-        fill_jacobian(
-            node_ops, feature_ops, coefficients, n_densities, nodes, entries, jacobian
-        )
+        fill_jacobian(node_ops, feature_ops, coefficients, n_densities, nodes, entries, jacobian)
         first[:] = 0  # first slot of each species: packed pairs are sorted by species
         for p in range(start, stop):
             first[species[neighbors[p]] + 1] += 1

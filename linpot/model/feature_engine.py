@@ -53,9 +53,7 @@ class FeatureEngine:
         -------
         list of float64[n_outputs, n_leaves], eV
         """
-        return [
-            p.leaf_weights(c) for p, c in zip(self.basis.programs, coefficients, strict=True)
-        ]
+        return [p.leaf_weights(c) for p, c in zip(self.basis.programs, coefficients, strict=True)]
 
     def evaluate(
         self,

@@ -61,7 +61,9 @@ class LinearPotential(EnergyModel):
         object.__setattr__(self, "_engine", engine)
         object.__setattr__(self, "_weights", engine.leaf_weights(self._by_species(coefficients)))
         one_body = np.array([float(self.isolated_atom_energies[s]) for s in self.basis.elements])
-        object.__setattr__(self, "_one_body", finite_array("isolated_atom_energies", one_body, [None]))
+        object.__setattr__(
+            self, "_one_body", finite_array("isolated_atom_energies", one_body, [None])
+        )
 
     @property
     def cutoff(self) -> float:

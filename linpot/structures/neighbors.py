@@ -96,9 +96,7 @@ def find_neighbors(structure: Structure, cutoff: float) -> Neighbors:
     )
 
 
-def complete_cell(
-    cell: NDArray[np.float64], pbc: tuple[bool, bool, bool]
-) -> NDArray[np.float64]:
+def complete_cell(cell: NDArray[np.float64], pbc: tuple[bool, bool, bool]) -> NDArray[np.float64]:
     """
     Give every non-periodic direction a unit vector orthogonal to the periodic ones.
 

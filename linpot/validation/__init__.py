@@ -1,0 +1,1 @@
+"""Properties and laws of a finished potential."""

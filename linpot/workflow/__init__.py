@@ -1,0 +1,1 @@
+"""The path from data to a potential and to its errors."""

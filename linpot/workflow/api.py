@@ -1,0 +1,158 @@
+"""The functions that scripts call: paths, lists of Atoms or data sets in, potentials out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from linpot.basis.ace import Basis
+from linpot.errors import InputError
+from linpot.fitting.weights import Weights
+from linpot.io.datasets import read_dataset
+from linpot.model.feature_engine import FeatureEngine
+from linpot.model.linear_potential import LinearPotential
+from linpot.model.pair_batch import pack
+from linpot.model.protocol import EnergyModel
+from linpot.model.sum import ModelSum
+from linpot.structures.dataset import Dataset
+from linpot.structures.structure import Structure, structure_from_atoms
+from linpot.workflow.evaluate import Metrics, evaluate_model
+from linpot.workflow.fit import run_fit
+from linpot.workflow.settings import FitSettings
+
+Data = str | os.PathLike[str] | Dataset | Iterable[Atoms]
+"""A path, a data set, or Atoms."""
+
+
+def fit(
+    train: Data,
+    *,
+    test: Data | None = None,
+    n_functions: int | Mapping[str, int] = 500,
+    cutoff: float | Mapping[str, float] | None = None,
+    body_order: int = 5,
+    baseline: str | EnergyModel = "zbl",
+    e0: str | Mapping[str, float] = "auto",
+    weights: Weights | None = None,
+    solver: float | str = "evidence",
+    seed: int = 0,
+    threads: int = 1,
+    **more: Any,
+) -> EnergyModel:
+    """
+    Fit a potential.
+
+    Parameters
+    ----------
+    train, test : path, Dataset or Atoms
+        Test data are only evaluated; errors are in the potential's provenance.
+    n_functions, cutoff, body_order, baseline, e0, weights, seed, threads
+        See `FitSettings`.
+    solver : {"evidence", "gcv"} or float
+        Ridge regression with the penalty chosen or given.
+    **more
+        Other fields of `FitSettings`.
+
+    Returns
+    -------
+    EnergyModel
+
+    Raises
+    ------
+    InputError
+        If the data or the settings cannot make a potential.
+    """
+    try:
+        settings = FitSettings(
+            n_functions=n_functions,
+            cutoff=cutoff,
+            body_order=body_order,
+            baseline=baseline,
+            e0=e0,
+            weights=weights or Weights(),
+            penalty=solver,
+            seed=seed,
+            threads=threads,
+            **more,
+        )
+    except TypeError as error:
+        raise InputError(f"unknown setting of `fit`: {error}") from error
+    tested = None if test is None else as_dataset(test)
+    return run_fit(as_dataset(train), test=tested, settings=settings).potential
+
+
+def evaluate(potential: EnergyModel, data: Data, *, threads: int = 1) -> Metrics:
+    """
+    Return the errors of a potential on labelled data; see `evaluate_model`.
+
+    Parameters
+    ----------
+    potential : EnergyModel
+    data : path, Dataset or Atoms
+    threads : int
+
+    Returns
+    -------
+    Metrics
+    """
+    return evaluate_model(potential, as_dataset(data), threads=threads)
+
+
+def descriptors(
+    basis_or_potential: Basis | EnergyModel, atoms: Atoms | Structure, *, threads: int = 1
+) -> NDArray[np.float64] | list[NDArray[np.float64]]:
+    """
+    Return the features of every atom.
+
+    Parameters
+    ----------
+    basis_or_potential : Basis or EnergyModel
+    atoms : ase.Atoms or Structure
+    threads : int
+
+    Returns
+    -------
+    float64[n_atoms, n_features]
+        Or a list of arrays where centre species have different numbers of features.
+    """
+    structure = atoms if isinstance(atoms, Structure) else structure_from_atoms(atoms)
+    if isinstance(basis_or_potential, Basis):
+        basis, engine = basis_or_potential, FeatureEngine(basis_or_potential)
+    else:
+        learned = learned_part(basis_or_potential)
+        basis, engine = learned.basis, learned.engine
+    batch = pack([structure], basis.elements, engine.cutoffs)
+    features = engine.features(batch, threads=threads)
+    if len({len(row) for row in features}) == 1:
+        return np.array(features)
+    return features
+
+
+def learned_part(model: EnergyModel) -> LinearPotential:
+    """
+    Return the learned part of a potential.
+
+    Raises
+    ------
+    InputError
+        If there is none, or more than one.
+    """
+    parts: Sequence[EnergyModel] = model.parts if isinstance(model, ModelSum) else [model]
+    learned = [part for part in parts if isinstance(part, LinearPotential)]
+    if len(learned) != 1:
+        raise InputError(f"a model with one learned part is needed, got {len(learned)}")
+    return learned[0]
+
+
+def as_dataset(data: Data) -> Dataset:
+    """Return data as a data set, reading a path and collecting Atoms."""
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return read_dataset(data)
+    return Dataset.from_atoms(data)

@@ -1,0 +1,99 @@
+"""What is chosen from the data when the user says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from linpot import checks
+from linpot.baselines.zbl import ZBL
+from linpot.basis.radial import RadialParameters
+from linpot.basis.specification import pair_name
+from linpot.errors import InputError
+from linpot.structures.distances import PairDistances
+
+Pair = tuple[str, str]
+Distances = Mapping[Pair, PairDistances]
+
+# Found by cross-validation on the training data of four elements; see docs/decisions.md
+CUTOFF_PER_TYPICAL_DISTANCE = 2.3
+SHORTEST_CUTOFF = 5.0  # A
+LONGEST_CUTOFF = 6.0  # A
+DECAY = 1.0
+TAPER_START, TAPER_END = 0.75, 0.97  # of the shortest distance seen
+ZBL_START, ZBL_CUTOFF = 0.5, 1.15  # of the shortest distance seen
+
+
+def default_radial(
+    distances: Distances, cutoff: float | Mapping[str, float] | None = None
+) -> dict[Pair, RadialParameters]:
+    """
+    Choose the radial functions of every pair.
+
+    Parameters
+    ----------
+    distances : mapping of pair to PairDistances
+    cutoff : float or mapping of "A-B" to float, optional, A
+        Overrides the choice, for all pairs or for those named.
+
+    Returns
+    -------
+    dict of pair to RadialParameters
+
+    Raises
+    ------
+    InputError
+        If a cutoff is not positive, lies inside the taper, or names an unknown pair.
+    """
+    overrides = _cutoff_overrides(distances, cutoff)
+    radial = {}
+    for pair, seen in distances.items():
+        chosen = overrides.get(pair)
+        if chosen is None:
+            chosen = CUTOFF_PER_TYPICAL_DISTANCE * seen.typical
+            chosen = round(min(max(chosen, SHORTEST_CUTOFF), LONGEST_CUTOFF), 2)
+        end = TAPER_END * seen.shortest
+        if chosen <= 1.2 * end:
+            raise InputError(
+                f"`cutoff` of {'-'.join(pair)} must be well above the shortest distance "
+                f"({seen.shortest:.2f} A), got {chosen}"
+            )
+        radial[pair] = RadialParameters(chosen, DECAY, TAPER_START * seen.shortest, end)
+    return radial
+
+
+def default_zbl(distances: Distances, elements: tuple[str, ...]) -> ZBL:
+    """
+    Choose a repulsion that rules below the shortest distances and ends just above them.
+
+    Parameters
+    ----------
+    distances : mapping of pair to PairDistances
+    elements : tuple of str
+
+    Returns
+    -------
+    ZBL
+    """
+    return ZBL(
+        elements,
+        {pair: ZBL_START * seen.shortest for pair, seen in distances.items()},
+        {pair: ZBL_CUTOFF * seen.shortest for pair, seen in distances.items()},
+    )
+
+
+def _cutoff_overrides(
+    distances: Distances, cutoff: float | Mapping[str, float] | None
+) -> dict[Pair, float]:
+    if cutoff is None:
+        return {}
+    if not isinstance(cutoff, Mapping):
+        value = checks.positive("cutoff", cutoff, "length in A")
+        return dict.fromkeys(distances, value)
+    overrides = {}
+    for name, value in cutoff.items():
+        symbols = name.split("-")
+        known = len(symbols) == 2 and all(any(s in pair for pair in distances) for s in symbols)
+        if not known:
+            raise InputError(f"`cutoff` must name pairs like 'Si-O' of the data, got {name!r}")
+        overrides[pair_name(*symbols)] = checks.positive(f"cutoff[{name!r}]", value, "length in A")
+    return overrides

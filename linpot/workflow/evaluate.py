@@ -1,0 +1,112 @@
+"""Errors of a model on labelled structures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linpot.errors import InputError
+from linpot.model.protocol import EnergyModel
+from linpot.structures.structure import Structure
+
+Statistics = dict[str, float | int]
+GroupErrors = dict[str, Statistics]
+Metrics = dict[str, Any]
+"""``{"all": G, "groups": {name: G}}`` with ``G = {property: {"mae", "rmse", "max", "p95", "n"}}``."""
+
+
+def evaluate_model(
+    model: EnergyModel,
+    structures: Sequence[Structure],
+    *,
+    threads: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> Metrics:
+    """
+    Compare predictions with labels.
+
+    Parameters
+    ----------
+    model : EnergyModel
+    structures : sequence of Structure
+    threads : int
+    progress : callable, optional
+        Called with the number of structures done.
+
+    Returns
+    -------
+    Metrics
+        Prediction minus label: energies in eV/atom (n = structures), force components in eV/A,
+        stress components in eV/A^3 (n = 6 per structure).
+
+    Raises
+    ------
+    InputError
+        If no structure has a label.
+    """
+    residuals: dict[str, dict[str, list[NDArray[np.float64]]]] = {}
+    for done, structure in enumerate(structures, start=1):
+        own = residuals.setdefault(structure.group, {})
+        for name, values in residuals_of(model, structure, threads=threads).items():
+            own.setdefault(name, []).append(values)
+        if progress is not None:
+            progress(done)
+    if not any(residuals.values()):
+        raise InputError("no structure has an energy, forces or a stress to compare with")
+    return {
+        "all": _statistics(residuals.values()),
+        "groups": {group: _statistics([own]) for group, own in residuals.items()},
+    }
+
+
+def residuals_of(
+    model: EnergyModel, structure: Structure, *, threads: int = 1
+) -> dict[str, NDArray[np.float64]]:
+    """
+    Return prediction minus label of every property that a structure has.
+
+    Returns
+    -------
+    dict
+        "energy": float64[1], eV/atom; "forces": float64[3 n_atoms], eV/A; "stress": float64[6],
+        eV/A^3.
+    """
+    labels = structure.labels
+    if not labels.present:
+        return {}
+    need_forces = labels.forces is not None or labels.stress is not None
+    prediction = model.predict(structure, forces=need_forces, threads=threads)
+    residuals = {}
+    if labels.energy is not None:
+        residuals["energy"] = np.array([(prediction.energy - labels.energy) / structure.n_atoms])
+    if labels.forces is not None and prediction.forces is not None:
+        residuals["forces"] = (prediction.forces - labels.forces).ravel()
+    if labels.stress is not None:
+        residuals["stress"] = prediction.stress(structure) - labels.stress
+    return residuals
+
+
+def _statistics(parts: Iterable[Mapping[str, list[NDArray[np.float64]]]]) -> GroupErrors:
+    merged: dict[str, list[NDArray[np.float64]]] = {}
+    for part in parts:
+        for name, values in part.items():
+            merged.setdefault(name, []).extend(values)
+    return {
+        name: _summary(np.concatenate(merged[name]))
+        for name in ("energy", "forces", "stress")
+        if name in merged
+    }
+
+
+def _summary(errors: NDArray[np.float64]) -> Statistics:
+    sizes = np.abs(errors)
+    return {
+        "mae": float(sizes.mean()),
+        "rmse": float(np.sqrt((errors**2).mean())),
+        "max": float(sizes.max()),
+        "p95": float(np.percentile(sizes, 95.0)),
+        "n": len(errors),
+    }

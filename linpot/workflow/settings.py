@@ -1,0 +1,92 @@
+"""Everything that decides a fit, in one checked object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from linpot import checks
+from linpot.basis.specification import MAX_BODY_ORDER, Degrees
+from linpot.errors import InputError
+from linpot.fitting.priors import SmoothnessPrior
+from linpot.fitting.solvers import PENALTY_RULES
+from linpot.fitting.weights import Weights
+from linpot.model.protocol import EnergyModel
+
+BASELINES = ("none", "zbl")
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """
+    Settings of a fit; the defaults fit most data.
+
+    Attributes
+    ----------
+    n_functions : int or mapping of str to int
+        Per centre species, E0 excluded.
+    max_degree : float, sequence or mapping, optional
+        Degrees instead of a number of functions; see `BasisSpecification`.
+    body_order : int
+    cutoff : float or mapping of "A-B" to float, optional, A
+        From the data if not given.
+    baseline : {"zbl", "none"} or EnergyModel
+        Subtracted in training, added in prediction.
+    e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
+        See `find_reference_energies`.
+    weights : Weights
+    penalty : {"evidence", "gcv"} or float
+    prior : SmoothnessPrior
+    angular_weight, pair_weight : float
+        See `BasisSpecification`.
+    seed : int
+        Of anything random; a plain fit has nothing random.
+    threads : int
+        Results do not depend on it.
+    memory_limit : float, GB
+        Announced and kept; groups share a factor if they would not fit.
+    """
+
+    n_functions: int | Mapping[str, int] = 500
+    max_degree: Degrees | Mapping[str, Degrees] | None = None
+    body_order: int = 5
+    cutoff: float | Mapping[str, float] | None = None
+    baseline: str | EnergyModel = "zbl"
+    e0: str | Mapping[str, float] = "auto"
+    weights: Weights = field(default_factory=Weights)
+    penalty: float | str = "evidence"
+    prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
+    angular_weight: float = 1.0
+    pair_weight: float = 0.5
+    seed: int = 0
+    threads: int = 1
+    memory_limit: float = 4.0
+
+    def __post_init__(self) -> None:
+        checks.integer("body_order", self.body_order, low=2, high=MAX_BODY_ORDER)
+        checks.integer("seed", self.seed, low=0)
+        checks.integer("threads", self.threads, low=1)
+        checks.positive("memory_limit", self.memory_limit, "number of GB")
+        if isinstance(self.penalty, str):
+            checks.one_of("penalty", self.penalty, PENALTY_RULES)
+        else:
+            checks.non_negative("penalty", self.penalty)
+        if isinstance(self.baseline, str):
+            checks.one_of("baseline", self.baseline, BASELINES)
+        elif not isinstance(self.baseline, EnergyModel):
+            raise InputError(
+                f"`baseline` must be one of {', '.join(BASELINES)} or an EnergyModel, "
+                f"got {self.baseline!r}"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for provenance."""
+        return {
+            "body_order": self.body_order,
+            "baseline": self.baseline if isinstance(self.baseline, str) else self.baseline.kind,
+            "weights": self.weights.as_dict(),
+            "penalty": self.penalty,
+            "prior": self.prior.as_dict(),
+            "seed": self.seed,
+        }
