@@ -25,6 +25,7 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
 from linpot.workflow.api import descriptors, evaluate, fit, learned_part
+from linpot.workflow.cross_validation import cross_validate
 from linpot.workflow.fit import FitResult, run_fit
 from linpot.workflow.settings import FitSettings
 
@@ -53,6 +54,7 @@ __all__ = [
     "Structure",
     "Weights",
     "build_basis",
+    "cross_validate",
     "descriptors",
     "evaluate",
     "fit",

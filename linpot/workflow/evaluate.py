@@ -15,7 +15,7 @@ from linpot.structures.structure import Structure
 Statistics = dict[str, float | int]
 GroupErrors = dict[str, Statistics]
 Metrics = dict[str, Any]
-"""``{"all": G, "groups": {name: G}}`` with ``G = {property: {"mae", "rmse", "max", "p95", "n"}}``."""
+"""``{"all": G, "groups": {name: G}}``, ``G = {property: {"mae", "rmse", "max", "p95", "n"}}``."""
 
 
 def evaluate_model(
@@ -47,18 +47,42 @@ def evaluate_model(
     InputError
         If no structure has a label.
     """
-    residuals: dict[str, dict[str, list[NDArray[np.float64]]]] = {}
+    residuals = []
     for done, structure in enumerate(structures, start=1):
-        own = residuals.setdefault(structure.group, {})
-        for name, values in residuals_of(model, structure, threads=threads).items():
-            own.setdefault(name, []).append(values)
+        residuals.append((structure.group, residuals_of(model, structure, threads=threads)))
         if progress is not None:
             progress(done)
-    if not any(residuals.values()):
+    return summarise_residuals(residuals)
+
+
+def summarise_residuals(
+    residuals: Iterable[tuple[str, Mapping[str, NDArray[np.float64]]]],
+) -> Metrics:
+    """
+    Turn the residuals of structures into error statistics.
+
+    Parameters
+    ----------
+    residuals : iterable of (group, mapping of property to residuals)
+
+    Returns
+    -------
+    Metrics
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    groups: dict[str, dict[str, list[NDArray[np.float64]]]] = {}
+    for group, own in residuals:
+        for name, values in own.items():
+            groups.setdefault(group, {}).setdefault(name, []).append(values)
+    if not groups:
         raise InputError("no structure has an energy, forces or a stress to compare with")
     return {
-        "all": _statistics(residuals.values()),
-        "groups": {group: _statistics([own]) for group, own in residuals.items()},
+        "all": _statistics(groups.values()),
+        "groups": {group: _statistics([own]) for group, own in groups.items()},
     }
 
 

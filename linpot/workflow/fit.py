@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from linpot.basis.ace import Basis, build_basis
 from linpot.basis.specification import BasisSpecification, symbols_of
 from linpot.errors import InputError
-from linpot.fitting.factors import FactorSet, combine
 from linpot.fitting.reference_energies import ReferenceEnergies, find_reference_energies
-from linpot.fitting.rows import RowBuilder, stream_rows
-from linpot.fitting.solvers import Ridge
-from linpot.model.feature_engine import FeatureEngine
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
 from linpot.structures.distances import PairDistances, survey_distances
-from linpot.structures.structure import Labels, Structure
+from linpot.structures.structure import Labels
 from linpot.validation.dimers import DimerCurve, check_dimers
 from linpot.workflow.defaults import default_radial, default_zbl
 from linpot.workflow.estimate import FitEstimate, estimate_fit
 from linpot.workflow.evaluate import Metrics, evaluate_model
+from linpot.workflow.provenance import provenance
+from linpot.workflow.regression import collect_factors, solve_factors
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.targets import subtract_model, subtract_reference
 
@@ -44,15 +37,17 @@ class Monitor(Protocol):
         """Hear how many steps of the stage are done."""
 
 
-class _Silent:
+class Silent:
+    """A monitor that shows nothing."""
+
     def planned(self, plan: FitPlan) -> None:
-        pass
+        """Ignore the plan."""
 
     def stage(self, name: str, total: int) -> None:
-        pass
+        """Ignore the stage."""
 
     def advance(self, done: int) -> None:
-        pass
+        """Ignore the step."""
 
 
 @dataclass(frozen=True)
@@ -169,15 +164,22 @@ def run_fit(
         If the data or the settings cannot make a potential.
     """
     settings = settings or FitSettings()
-    monitor = monitor or _Silent()
+    monitor = monitor or Silent()
     plan = plan_fit(train, settings)
     monitor.planned(plan)
-    targets = subtract_model(train, plan.baseline, threads=settings.threads)
-    reference = find_reference_energies(
-        train, [t.energy for t in targets], plan.basis.elements, plan.basis.cutoff, settings.e0
+    targets, reference = prepare_targets(train, plan, settings)
+    monitor.stage("design rows", len(train))
+    factors = collect_factors(
+        plan.basis,
+        train,
+        targets,
+        settings,
+        merged=plan.estimate.merged,
+        progress=monitor.advance,
     )
-    targets = subtract_reference(train, targets, reference.values)
-    coefficients, solver = _solve(plan, train, targets, settings, monitor)
+    monitor.stage("solve", 1)
+    coefficients, solver = solve_factors(factors, plan.basis, settings)
+    monitor.advance(1)
     learned = LinearPotential(plan.basis, coefficients, reference.values)
     potential: EnergyModel = learned if plan.baseline is None else learned + plan.baseline
     errors, tested = _measure(potential, train, test, settings, monitor)
@@ -185,11 +187,33 @@ def run_fit(
     shortest = {pair: seen.shortest for pair, seen in plan.distances.items()}
     dimers = check_dimers(potential, shortest)
     learned = learned.with_provenance(
-        **_provenance(train, test, settings, reference, solver, errors, tested, notes),
+        **provenance(train, test, settings, solver),
+        e0_sources=dict(reference.sources),
+        errors={"train": errors, "test": tested},
+        notes=notes,
         shortest_distances={"-".join(pair): value for pair, value in shortest.items()},
     )
     potential = learned if plan.baseline is None else learned + plan.baseline
     return FitResult(potential, errors, tested, reference, dimers, notes)
+
+
+def prepare_targets(
+    train: Dataset, plan: FitPlan, settings: FitSettings
+) -> tuple[list[Labels], ReferenceEnergies]:
+    """
+    Take baseline and E0 off the labels.
+
+    Returns
+    -------
+    targets : list of Labels
+        What the linear part has to explain.
+    reference : ReferenceEnergies
+    """
+    targets = subtract_model(train, plan.baseline, threads=settings.threads)
+    reference = find_reference_energies(
+        train, [t.energy for t in targets], plan.basis.elements, plan.basis.cutoff, settings.e0
+    )
+    return subtract_reference(train, targets, reference.values), reference
 
 
 def _baseline(
@@ -203,37 +227,6 @@ def _baseline(
             raise InputError(f"`baseline` must know every element of the data, not {missing[0]!r}")
         return settings.baseline
     return None if settings.baseline == "none" else default_zbl(distances, elements)
-
-
-def _solve(
-    plan: FitPlan,
-    train: Dataset,
-    targets: Sequence[Labels],
-    settings: FitSettings,
-    monitor: Monitor,
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Stream the rows into factors and solve."""
-    weights, merged = settings.weights, plan.estimate.merged
-    builder = RowBuilder.for_data(FeatureEngine(plan.basis), weights, train)
-    factors: FactorSet[tuple[str, str]] = FactorSet(plan.basis.n_features + 1)
-    monitor.stage("design rows", len(train))
-    for block in stream_rows(
-        builder, train, targets, threads=settings.threads, progress=monitor.advance
-    ):
-        if merged:
-            weight = weights.of(block.group, block.name)
-            factors.add(("merged", block.name), block.X * weight, block.y * weight)
-        else:
-            factors.add((block.group, block.name), block.X, block.y)
-    monitor.stage("solve", 1)
-    factor, n_rows = factors.combined(lambda key: 1.0 if merged else weights.of(*key))
-    if n_rows == 0:
-        raise InputError("all weights are zero; give at least one property a positive weight")
-    scales = settings.prior.scales(plan.basis)
-    scaled = factor * np.append(scales, 1.0)
-    solver = Ridge(settings.penalty).fit_factor(combine([(1.0, scaled)], len(scaled)), n_rows)
-    monitor.advance(1)
-    return solver.coef_ * scales, solver.get_solver_state()
 
 
 def _measure(
@@ -277,40 +270,3 @@ def _notes(
     if test is not None and not set(test.elements) <= known:
         notes.append("the test data hold elements that the training data lack")
     return notes
-
-
-def _provenance(
-    train: Dataset,
-    test: Dataset | None,
-    settings: FitSettings,
-    reference: ReferenceEnergies,
-    solver: Mapping[str, Any],
-    errors: Metrics,
-    tested: Metrics | None,
-    notes: list[str],
-) -> dict[str, Any]:
-    return {
-        "data": {
-            "train": _describe(train),
-            "test": None if test is None else _describe(test),
-        },
-        "settings": settings.as_dict(),
-        "e0_sources": dict(reference.sources),
-        "solver": dict(solver),
-        "errors": {"train": errors, "test": tested},
-        "notes": list(notes),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("linpot", "numpy", "scipy", "numba", "ase")},
-        },
-    }
-
-
-def _describe(data: Dataset) -> dict[str, Any]:
-    structures: Sequence[Structure] = data
-    return {
-        "n_structures": len(structures),
-        "n_atoms": data.n_atoms,
-        "sha256": data.content_hash(),
-        "groups": dict(data.groups),
-    }
