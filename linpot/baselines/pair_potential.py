@@ -69,7 +69,9 @@ class PairPotential(EnergyModel):
             r, batch.species[centers], batch.species[batch.neighbors]
         )
         # every pair is seen from both ends
-        atomic = 0.5 * np.bincount(centers, weights=energies, minlength=structure.n_atoms)
+        atomic = 0.5 * np.bincount(centers, weights=energies, minlength=structure.n_atoms).astype(
+            np.float64
+        )
         if not forces:
             return Prediction(energy=float(atomic.sum()), atomic_energies=atomic)
         gradients = np.empty_like(batch.vectors)

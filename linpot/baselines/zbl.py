@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,10 +57,8 @@ class ZBL(PairPotential):
     kind = "zbl"
 
     def __post_init__(self) -> None:
-        n = len(self.symbols)
-        starts, cutoffs = np.zeros((n, n)), np.zeros((n, n))
         for i, a in enumerate(self.symbols):
-            for j, b in enumerate(self.symbols):
+            for b in self.symbols[i:]:
                 start, stop = self._of(self.switch_starts, a, b), self._of(self.pair_cutoffs, a, b)
                 checks.positive("switch_start", start, "length in A")
                 checks.positive("cutoff", stop, "length in A")
@@ -68,14 +67,6 @@ class ZBL(PairPotential):
                         f"`switch_start` must be below the cutoff, got {start} and {stop} A "
                         f"for {a}-{b}"
                     )
-                starts[i, j], cutoffs[i, j] = start, stop
-        object.__setattr__(
-            self, "_charges", np.array([float(atomic_numbers[s]) for s in self.symbols])
-        )
-        object.__setattr__(self, "_starts", starts)
-        object.__setattr__(self, "_cutoffs", cutoffs)
-        i, j = np.divmod(np.arange(n * n), n)
-        object.__setattr__(self, "_switch", self._switch_coefficients(i, j).reshape(3, n, n))
 
     @staticmethod
     def _of(values: Mapping[tuple[str, str], float], a: str, b: str) -> float:
@@ -90,18 +81,36 @@ class ZBL(PairPotential):
         """Elements, in the order given."""
         return self.symbols
 
-    @property
+    @cached_property
     def cutoffs(self) -> Floats:
         """Cutoff of each pair: float64[n_species, n_species], A."""
-        return self._cutoffs  # type: ignore[attr-defined, no-any-return]
+        return self._matrix(self.pair_cutoffs)
+
+    @cached_property
+    def _starts(self) -> Floats:
+        return self._matrix(self.switch_starts)
+
+    @cached_property
+    def _charges(self) -> Floats:
+        return np.array([float(atomic_numbers[s]) for s in self.symbols])
+
+    @cached_property
+    def _switch(self) -> Floats:
+        """A, B, C of the switch of each pair: float64[3, n_species, n_species]."""
+        n = len(self.symbols)
+        first, second = np.divmod(np.arange(n * n, dtype=np.int64), np.int64(n))
+        return self._switch_coefficients(first, second).reshape(3, n, n)
+
+    def _matrix(self, values: Mapping[tuple[str, str], float]) -> Floats:
+        return np.array([[self._of(values, a, b) for b in self.symbols] for a in self.symbols])
 
     def pair_energies(
         self, r: Floats, first: NDArray[np.int64], second: NDArray[np.int64]
     ) -> tuple[Floats, Floats]:
         """Evaluate the switched repulsion."""
         bare, slope, _ = self._bare(r, first, second)
-        a, b, c = self._switch[:, first, second]  # type: ignore[attr-defined]
-        t = np.maximum(r - self._starts[first, second], 0.0)  # type: ignore[attr-defined]
+        a, b, c = self._switch[:, first, second]
+        t = np.maximum(r - self._starts[first, second], 0.0)
         energies = bare + t**3 * (a / 3.0 + b / 4.0 * t) + c
         return energies, slope + t**2 * (a + b * t)
 
@@ -109,7 +118,7 @@ class ZBL(PairPotential):
         self, r: Floats, first: NDArray[np.int64], second: NDArray[np.int64]
     ) -> tuple[Floats, Floats, Floats]:
         """Return energy, first and second derivative without the switch."""
-        charges = self._charges  # type: ignore[attr-defined]
+        charges = self._charges
         za, zb = charges[first], charges[second]
         decays = _DECAYS[:, None] * (za**_EXPONENT + zb**_EXPONENT) / _LENGTH
         terms = _AMPLITUDES[:, None] * np.exp(-decays * r) * (COULOMB * za * zb / r)
@@ -122,8 +131,8 @@ class ZBL(PairPotential):
 
     def _switch_coefficients(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
         """A, B, C of the LAMMPS switch: float64[3, n_pairs]."""
-        starts = self._starts[first, second]  # type: ignore[attr-defined]
-        cutoffs = self._cutoffs[first, second]  # type: ignore[attr-defined]
+        starts = self._starts[first, second]
+        cutoffs = self.cutoffs[first, second]
         width = cutoffs - starts
         energy, slope, curvature = self._bare(cutoffs, first, second)
         a = (-3.0 * slope + width * curvature) / width**2

@@ -163,51 +163,59 @@ def build_program(blocks: tuple[Block, ...], n_species: int) -> Program:
     Program
     """
     layout = _DensityLayout(blocks, n_species)
-    monomials: list[NDArray[np.int64]] = []  # per block: nodes [n_monomials, order]
-    for block in blocks:
-        nodes = couple(block.ls, block.classes).monomials + np.array(
-            [layout.node_of(channel) for channel in block.channels], dtype=np.int64
-        )
-        monomials.append(np.sort(nodes, axis=1))
-    products = _Products(1 + layout.n_densities)
-    leaves = products.split(monomials)
-    features, entries, coefficients = [0], [], []
-    pairs = np.concatenate(leaves) if leaves else np.zeros((0, 2), dtype=np.int64)
-    unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
-    inverse, start = inverse.ravel(), 0
-    factors = np.full((0, max(map(len, monomials_orders(blocks)), default=1), 3), -1, np.int64)
-    rows = []
-    for block, nodes in zip(blocks, monomials, strict=True):
-        coupling = couple(block.ls, block.classes)
-        mine = inverse[start : start + len(nodes)]
-        start += len(nodes)
+    couplings = [couple(block.ls, block.classes) for block in blocks]
+    monomials = [  # per block: nodes [n_monomials, order]
+        np.sort(coupling.monomials + layout.nodes_of(block), axis=1)
+        for block, coupling in zip(blocks, couplings, strict=True)
+    ]
+    products = _Products(1 + layout.n_densities, monomials)
+    leaves, leaf_of = np.unique(np.concatenate(products.leaves), axis=0, return_inverse=True)
+    starts = np.cumsum([0] + [len(nodes) for nodes in monomials])
+    offsets, entries, coefficients, factors = [0], [], [], []
+    widest = max(len(block.channels) for block in blocks)
+    for block, coupling, start in zip(blocks, couplings, starts[:-1], strict=True):
+        row = np.full((widest, 3), -1, dtype=np.int64)
+        row[: len(block.channels)] = [(z, n, l) for l, z, n in block.channels]
         for function in coupling.coefficients:
-            used = np.abs(function) > 0.0
-            entries.append(mine[used])
+            used = np.flatnonzero(function)
+            entries.append(leaf_of.ravel()[start + used])
             coefficients.append(function[used])
-            features.append(features[-1] + int(used.sum()))
-            row = np.full(factors.shape[1:], -1, dtype=np.int64)
-            row[: len(block.channels)] = [(z, n, l) for l, z, n in block.channels]
-            rows.append(row)
+            offsets.append(offsets[-1] + len(used))
+            factors.append(row)
+    weights = np.zeros((n_species, len(layout.keys)))
+    weights[[z for z, _ in layout.keys], np.arange(len(layout.keys))] = 1.0
     return Program(
-        **layout.arrays(),
-        **products.arrays(),
-        leaf_left=np.ascontiguousarray(unique[:, 0]),
-        leaf_right=np.ascontiguousarray(unique[:, 1]),
-        feature_offsets=np.array(features, dtype=np.int64),
+        channel_radial=np.array([n for _, n in layout.keys], dtype=np.int64),
+        channel_angular=np.zeros(len(layout.keys), dtype=np.int64),
+        channel_size=layout.sizes,
+        channel_start=layout.starts,
+        channel_weights=weights,
+        density_constants=np.zeros(layout.n_densities),
+        term_target=products.first_node + np.arange(len(products.terms), dtype=np.int64),
+        term_left=np.ascontiguousarray(products.terms[:, 0]),
+        term_right=np.ascontiguousarray(products.terms[:, 1]),
+        term_coefficient=np.ones(len(products.terms)),
+        n_nodes=products.first_node + len(products.terms),
+        leaf_left=np.ascontiguousarray(leaves[:, 0]),
+        leaf_right=np.ascontiguousarray(leaves[:, 1]),
+        feature_offsets=np.array(offsets, dtype=np.int64),
         feature_leaf=np.concatenate(entries).astype(np.int64),
         feature_coefficient=np.concatenate(coefficients),
-        factors=np.array(rows, dtype=np.int64),
+        factors=np.array(factors, dtype=np.int64),
     )
 
 
-def monomials_orders(blocks: tuple[Block, ...]) -> list[range]:
-    """Return one range per block as long as its correlation order."""
-    return [range(len(b.channels)) for b in blocks]
-
-
 class _DensityLayout:
-    """Where the densities of each channel lie."""
+    """
+    Where the densities of each channel lie.
+
+    Attributes
+    ----------
+    keys : list of (species, n)
+    sizes, starts : int64[n_keys]
+        Number of densities and first node of each key.
+    n_densities : int
+    """
 
     def __init__(self, blocks: tuple[Block, ...], n_species: int) -> None:
         largest: dict[tuple[int, int], int] = {}  # (species, n) -> largest l
@@ -219,75 +227,51 @@ class _DensityLayout:
         self.starts = 1 + np.cumsum(self.sizes) - self.sizes
         self.n_densities = int(self.sizes.sum())
         self._start = dict(zip(self.keys, self.starts.tolist(), strict=True))
-        self._n_species = n_species
 
-    def node_of(self, channel: tuple[int, int, int]) -> int:
-        """Node of the m = -l component."""
-        l, species, n = channel
-        return self._start[species, n] + l * l
-
-    def arrays(self) -> dict[str, NDArray]:
-        """Return the part of a program that describes densities."""
-        weights = np.zeros((self._n_species, len(self.keys)))
-        for c, (species, _) in enumerate(self.keys):
-            weights[species, c] = 1.0
-        return {
-            "channel_radial": np.array([n for _, n in self.keys], dtype=np.int64),
-            "channel_angular": np.zeros(len(self.keys), dtype=np.int64),
-            "channel_size": self.sizes,
-            "channel_start": self.starts,
-            "channel_weights": weights,
-            "density_constants": np.zeros(self.n_densities),
-        }
+    def nodes_of(self, block: Block) -> NDArray[np.int64]:
+        """Return the node of the m = -l component of every factor: int64[order]."""
+        return np.array([self._start[z, n] + l * l for l, z, n in block.channels], dtype=np.int64)
 
 
 class _Products:
-    """Shares the inner products of monomials: pairs first, then triples of a pair and a density."""
+    """
+    Shares the inner products of monomials: pairs first, then triples of a pair and a density.
 
-    def __init__(self, first_node: int) -> None:
-        self._first = first_node
-        self._pairs = np.zeros((0, 2), dtype=np.int64)
-        self._triples = np.zeros((0, 2), dtype=np.int64)
+    A monomial of nodes a <= b <= .. becomes a*1, a*b, (ab)*c, (ab)*(cd), (abc)*(de) or
+    (abc)*(def).
 
-    def split(self, monomials: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-        """
-        Write every monomial as a product of two nodes and remember the nodes this needs.
+    Attributes
+    ----------
+    first_node : int
+        Node of the first product.
+    terms : int64[n_terms, 2]
+        Factors of each product node.
+    leaves : list of int64[n_monomials, 2]
+        The two nodes whose product is the monomial.
+    """
 
-        A monomial of nodes a <= b <= .. becomes a*1, a*b, (ab)*c, (ab)*(cd), (abc)*(de) or
-        (abc)*(def).
-        """
+    def __init__(self, first_node: int, monomials: list[NDArray[np.int64]]) -> None:
+        self.first_node = first_node
         halves = [_halves(m) for m in monomials]
-        triples = [h for pair in halves for h in pair if h.shape[1] == 3]
-        pairs = [h for pair in halves for h in pair if h.shape[1] == 2]
-        pairs += [t[:, :2] for t in triples]
-        self._pairs = _unique_rows(pairs, 2)
-        all_triples = _unique_rows(triples, 3)
-        first_triple = self._first + len(self._pairs)
-        self._triples = np.stack(
-            [self._first + _find(self._pairs, all_triples[:, :2]), all_triples[:, 2]], axis=1
+        triples = _unique_rows([h for both in halves for h in both if h.shape[1] == 3], 3)
+        pairs = _unique_rows(
+            [h for both in halves for h in both if h.shape[1] == 2] + [triples[:, :2]], 2
         )
+        first_triple = first_node + len(pairs)
+        inner = np.stack([first_node + _find(pairs, triples[:, :2]), triples[:, 2]], axis=1)
+        self.terms = np.concatenate([pairs, inner])
 
         def node(half: NDArray[np.int64]) -> NDArray[np.int64]:
-            if half.shape[1] == 0:
+            width = half.shape[1]
+            if width == 0:
                 return np.zeros(len(half), dtype=np.int64)
-            if half.shape[1] == 1:
+            if width == 1:
                 return half[:, 0]
-            if half.shape[1] == 2:
-                return self._first + _find(self._pairs, half)
-            return first_triple + _find(all_triples, half)
+            if width == 2:
+                return first_node + _find(pairs, half)
+            return first_triple + _find(triples, half)
 
-        return [np.stack([node(left), node(right)], axis=1) for left, right in halves]
-
-    def arrays(self) -> dict[str, NDArray | int]:
-        """Return the part of a program that describes product nodes."""
-        terms = np.concatenate([self._pairs, self._triples])
-        return {
-            "term_target": self._first + np.arange(len(terms), dtype=np.int64),
-            "term_left": np.ascontiguousarray(terms[:, 0]),
-            "term_right": np.ascontiguousarray(terms[:, 1]),
-            "term_coefficient": np.ones(len(terms)),
-            "n_nodes": self._first + len(terms),
-        }
+        self.leaves = [np.stack([node(left), node(right)], axis=1) for left, right in halves]
 
 
 def _halves(monomials: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

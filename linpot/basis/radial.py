@@ -131,7 +131,7 @@ class RadialParameters:
         for n in range(1, n_radial):
             mean = measure @ (x * current**2)
             raw = (x - mean) * current - norm * previous
-            new_norm = np.sqrt(measure @ raw**2)
+            new_norm = float(np.sqrt(measure @ raw**2))
             table[n] = 1.0 / new_norm, -mean / new_norm, norm / new_norm
             previous, current, norm = current, raw / new_norm, new_norm
         return table
@@ -153,11 +153,9 @@ class RadialParameters:
         values = np.zeros((len(r), n_radial))
         previous, current = np.zeros_like(x), self.envelope(r)
         for n, (a, b, c) in enumerate(table):
-            previous, current = (
-                current,
-                a * current if n == 0 else (a * x + b) * current - c * previous,
-            )
-            values[:, n] = current
             if n == 0:
-                previous = np.zeros_like(x)
+                current = a * current
+            else:
+                previous, current = current, (a * x + b) * current - c * previous
+            values[:, n] = current
         return values

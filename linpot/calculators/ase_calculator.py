@@ -84,14 +84,18 @@ class LinpotCalculator(Calculator):
         prediction = self.model.predict(
             structure, self._list.neighbors, forces=forces, threads=self.threads
         )
-        self.results = {"energy": prediction.energy, "free_energy": prediction.energy}
+        results: dict[str, Any] = {
+            "energy": prediction.energy,
+            "free_energy": prediction.energy,
+            **prediction.extras,
+        }
         if prediction.atomic_energies is not None:
-            self.results["energies"] = prediction.atomic_energies
+            results["energies"] = prediction.atomic_energies
         if prediction.forces is not None:
-            self.results["forces"] = prediction.forces
+            results["forces"] = prediction.forces
             if structure.is_bulk:
-                self.results["stress"] = prediction.stress(structure)
-        self.results.update(prediction.extras)
+                results["stress"] = prediction.stress(structure)
+        self.results = results
 
 
 class _SkinList:

@@ -73,13 +73,13 @@ class Ridge(RegressorMixin, BaseEstimator):
         Ridge
             Itself.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        rows = np.column_stack([X, y])
+        checked: tuple[Floats, Floats] = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        rows = np.column_stack(checked)
+        n_rows, size = rows.shape
         if sample_weight is not None:
-            rows *= np.sqrt(checks.finite_array("sample_weight", sample_weight, [len(y)]))[:, None]
-        size = rows.shape[1]
+            rows *= np.sqrt(checks.finite_array("sample_weight", sample_weight, [n_rows]))[:, None]
         factor = np.triu(update_factor(np.zeros((size, size), order="F"), rows))
-        return self.fit_factor(factor, len(y))
+        return self.fit_factor(factor, n_rows)
 
     def fit_factor(self, factor: Floats, n_rows: int) -> Ridge:
         """
@@ -122,8 +122,8 @@ class Ridge(RegressorMixin, BaseEstimator):
     def predict(self, X: ArrayLike) -> Floats:
         """Return ``X coef_``: float64[n_rows]."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(X @ self.coef_)
+        checked: Floats = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray(checked @ self.coef_)
 
     def get_solver_state(self) -> dict[str, Any]:
         """Return what provenance records of the fit."""

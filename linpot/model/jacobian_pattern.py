@@ -77,7 +77,8 @@ def compile_jacobian(program: Program) -> JacobianPattern:
                 node_coefficients.append(c)
     feature_ops: list[tuple[int, int, int]] = []
     feature_coefficients: list[float] = []
-    offsets, densities = [0], []
+    offsets = [0]
+    densities: list[int] = []
     left, right = program.leaf_left.tolist(), program.leaf_right.tolist()
     leaf, coefficient = program.feature_leaf.tolist(), program.feature_coefficient.tolist()
     starts = program.feature_offsets.tolist()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,13 +59,7 @@ class LinearPotential(EnergyModel):
         for symbol in self.basis.elements:
             if symbol not in self.isolated_atom_energies:
                 raise InputError(f"`isolated_atom_energies` must name {symbol!r}")
-        engine = FeatureEngine(self.basis)
-        object.__setattr__(self, "_engine", engine)
-        object.__setattr__(self, "_weights", engine.leaf_weights(self._by_species(coefficients)))
-        one_body = np.array([float(self.isolated_atom_energies[s]) for s in self.basis.elements])
-        object.__setattr__(
-            self, "_one_body", finite_array("isolated_atom_energies", one_body, [None])
-        )
+        finite_array("isolated_atom_energies", self._one_body, [None])
 
     @property
     def cutoff(self) -> float:
@@ -80,10 +76,19 @@ class LinearPotential(EnergyModel):
         """Number of functions per centre species, E0 excluded."""
         return self.basis.n_functions
 
-    @property
+    @cached_property
     def engine(self) -> FeatureEngine:
         """The basis in the form that the kernels take."""
-        return self._engine  # type: ignore[attr-defined, no-any-return]
+        return FeatureEngine(self.basis)
+
+    @cached_property
+    def _leaf_weights(self) -> list[Floats]:
+        starts = self.basis.feature_offsets
+        return self.engine.leaf_weights([self.coefficients[None, a:b] for a, b in pairwise(starts)])
+
+    @cached_property
+    def _one_body(self) -> Floats:
+        return np.array([float(self.isolated_atom_energies[s]) for s in self.basis.elements])
 
     def with_coefficients(self, coefficients: Floats) -> LinearPotential:
         """Return a potential with other coefficients."""
@@ -103,11 +108,10 @@ class LinearPotential(EnergyModel):
     ) -> Prediction:
         """Evaluate the potential; see `EnergyModel.predict`."""
         batch = pack([structure], self.elements, self.engine.cutoffs, [neighbors])
-        weights = self._weights  # type: ignore[attr-defined]
         energies, gradients = self.engine.evaluate(
-            batch, weights, gradients=forces, threads=threads
+            batch, self._leaf_weights, gradients=forces, threads=threads
         )
-        atomic = energies[:, 0] + self._one_body[batch.species]  # type: ignore[attr-defined]
+        atomic = energies[:, 0] + self._one_body[batch.species]
         if gradients is None:
             return Prediction(energy=float(atomic.sum()), atomic_energies=atomic)
         total, virials = batch.forces_and_virials(gradients)
@@ -140,10 +144,6 @@ class LinearPotential(EnergyModel):
         """
         batch = pack([structure], self.elements, self.engine.cutoffs)
         return self.engine.design_rows(batch)
-
-    def _by_species(self, coefficients: Floats) -> list[Floats]:
-        starts = self.basis.feature_offsets
-        return [coefficients[None, a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Return header and arrays; equal programs are stored once."""

@@ -1,4 +1,4 @@
-"""Dimer curves: does every pair repel when it comes close?"""
+"""Dimer curves: whether every pair repels when it comes close."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def subtract_model(
         energy, forces, stress = labels.energy, labels.forces, labels.stress
         if energy is not None:
             energy = energy - prediction.energy
-        if forces is not None:
+        if forces is not None and prediction.forces is not None:
             forces = forces - prediction.forces
         if stress is not None:
             stress = stress - prediction.stress(structure)

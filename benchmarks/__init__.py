@@ -1,0 +1,1 @@
+"""Scripts that measure; each writes a JSON file into benchmarks/results."""

@@ -1,0 +1,61 @@
+"""What every benchmark writes beside its figures: machine, versions, commit, time."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from linpot.workflow.provenance import versions
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def data_folder() -> Path:
+    """Return the folder of reference data: LINPOT_DATA, or ../shared/data beside the project."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("LINPOT_DATA", default))
+    if not folder.is_dir():
+        raise SystemExit("set LINPOT_DATA to the folder that holds the reference data")
+    return folder
+
+
+def write_results(name: str, results: dict[str, Any]) -> Path:
+    """Write results with their circumstances to ``benchmarks/results/<name>.json``."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    document = {
+        "benchmark": name,
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "commit": _commit(),
+        "machine": {"processor": _processor(), "cores": len(os.sched_getaffinity(0))},
+        "versions": versions(),
+        **results,
+    }
+    path.write_text(json.dumps(document, indent=1) + "\n")
+    return path
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True
+    ).stdout.strip()
+    dirty = subprocess.run(
+        ["git", "status", "--porcelain", "--", "../linpot"], cwd=here, capture_output=True, text=True
+    ).stdout.strip()
+    return commit + ("+changes" if dirty else "")
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
