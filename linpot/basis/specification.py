@@ -60,7 +60,7 @@ class BasisSpecification:
     n_functions: int | Mapping[str, int] | None = None
     max_degree: Degrees | Mapping[str, Degrees] | None = None
     angular_weight: float = 1.0
-    pair_weight: float = 0.5
+    pair_weight: float = 0.7
     degree_offsets: tuple[float, ...] = field(default=(0.0, 0.0, 2.0, 4.0, 6.0, 8.0))
     l_max: int = 12
 

@@ -34,9 +34,9 @@ class SmoothnessPrior:
     order_strength : float
     """
 
-    power: float = 2.0
+    power: float = 3.0
     angular: float = 1.0
-    order_strength: float = 1.0
+    order_strength: float = 0.05
 
     def __post_init__(self) -> None:
         checks.non_negative("prior.power", self.power)

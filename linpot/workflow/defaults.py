@@ -15,9 +15,8 @@ Pair = tuple[str, str]
 Distances = Mapping[Pair, PairDistances]
 
 # Found by cross-validation on the training data of four elements; see docs/decisions.md
-CUTOFF_PER_TYPICAL_DISTANCE = 2.3
-SHORTEST_CUTOFF = 5.0  # A
-LONGEST_CUTOFF = 6.0  # A
+CUTOFF = 5.25  # A
+CUTOFF_PER_TYPICAL_DISTANCE = 1.9  # for atoms so large that CUTOFF would miss the second shell
 DECAY = 1.0
 TAPER_START, TAPER_END = 0.75, 0.97  # of the shortest distance seen
 ZBL_START, ZBL_CUTOFF = 0.5, 1.15  # of the shortest distance seen
@@ -49,8 +48,7 @@ def default_radial(
     for pair, seen in distances.items():
         chosen = overrides.get(pair)
         if chosen is None:
-            chosen = CUTOFF_PER_TYPICAL_DISTANCE * seen.typical
-            chosen = round(min(max(chosen, SHORTEST_CUTOFF), LONGEST_CUTOFF), 2)
+            chosen = round(max(CUTOFF, CUTOFF_PER_TYPICAL_DISTANCE * seen.typical), 2)
         end = TAPER_END * seen.shortest
         if chosen <= 1.2 * end:
             raise InputError(

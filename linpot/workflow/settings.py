@@ -58,7 +58,7 @@ class FitSettings:
     penalty: float | str = "evidence"
     prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
     angular_weight: float = 1.0
-    pair_weight: float = 0.5
+    pair_weight: float = 0.7
     seed: int = 0
     threads: int = 1
     memory_limit: float = 4.0
