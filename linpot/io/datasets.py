@@ -145,7 +145,7 @@ def write_structures(
     if not images:
         raise InputError(f"there must be at least one structure to write to '{path}', got none")
     file = Path(path)
-    kind = format or ("extxyz" if _is_extxyz(file) else _kind_by_name(file))
+    kind = format or format_by_name(file)
 
     def write(temporary: Path) -> None:
         try:
@@ -156,6 +156,19 @@ def write_structures(
             raise InputError(f"cannot write '{path}' as {kind}: {error}") from error
 
     write_atomically(path, write, overwrite=overwrite)
+
+
+def format_by_name(path: PathLike) -> str:
+    """
+    Return the format of `ase.io` that the ending of a path to be written tells.
+
+    Raises
+    ------
+    InputError
+        If it is none that can be written.
+    """
+    file = Path(path)
+    return "extxyz" if _is_extxyz(file) else _kind_by_name(file)
 
 
 def _is_extxyz(file: Path) -> bool:

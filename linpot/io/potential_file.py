@@ -26,6 +26,7 @@ from linpot.model.registry import class_of_kind
 FORMAT_VERSION = 1
 _MAX_BYTES = 8 * 2**30  # unpacked; a potential of 100,000 functions takes about 100 MB
 _MAX_HEADER = 64 * 2**20
+_MAGIC = b"PK\x03\x04"  # of a zip
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # equal potentials make equal files
 
 
@@ -131,6 +132,23 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
             return _read_header(archive, path)
     except (zipfile.BadZipFile, zlib.error, ValueError, OSError) as error:
         raise FileFormatError(f"cannot read potential '{path}': {error}") from error
+
+
+def is_potential_file(path: str | os.PathLike[str]) -> bool:
+    """
+    Whether a file means to be a potential, by its first bytes or its name.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(_MAGIC))
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror or error}") from error
+    return start == _MAGIC or Path(path).suffix == ".linpot"
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -77,11 +77,7 @@ def estimate_fit(
     if memory > memory_limit * 1e9:
         merged, n_keys = True, len({name for _, name in keys})
         memory = _PROGRAM_BYTES + in_flight + factor_bytes(n_columns, n_keys)
-    if memory > memory_limit * 1e9:
-        raise InputError(
-            f"this fit needs about {memory / 1e9:.1f} GB for {n_columns - 1} columns, but "
-            f"`memory_limit` is {memory_limit} GB; ask for fewer functions or raise the limit"
-        )
+    _refuse_too_large(memory, n_columns - 1, memory_limit)
     n_rows = sum(
         (s.labels.energy is not None)
         + 3 * s.n_atoms * (s.labels.forces is not None)
@@ -91,6 +87,32 @@ def estimate_fit(
     seconds = _row_operations(basis, structures) / _ROW_RATE / threads
     seconds += (2.0 * n_rows * n_columns**2 + (2 * n_keys + 20.0) * n_columns**3) / _FACTOR_RATE
     return FitEstimate(n_rows, n_columns - 1, n_keys, merged, memory, seconds)
+
+
+def refuse_too_many_columns(n_columns: int, memory_limit: float) -> None:
+    """
+    Refuse, before a basis is built, what cannot fit however it is done.
+
+    Parameters
+    ----------
+    n_columns : int
+    memory_limit : float, GB
+
+    Raises
+    ------
+    InputError
+        If one factor does not fit into `memory_limit`.
+    """
+    memory = _PROGRAM_BYTES + factor_bytes(n_columns + 1, 1)
+    _refuse_too_large(memory, n_columns, memory_limit)
+
+
+def _refuse_too_large(memory: int, n_columns: int, memory_limit: float) -> None:
+    if memory > memory_limit * 1e9:
+        raise InputError(
+            f"this fit needs about {memory / 1e9:.1f} GB for {n_columns} columns, but "
+            f"`memory_limit` is {memory_limit} GB; ask for fewer functions or raise the limit"
+        )
 
 
 def _row_operations(basis: Basis, structures: Sequence[Structure]) -> float:

@@ -16,7 +16,7 @@ from linpot.structures.distances import PairDistances, survey_distances
 from linpot.structures.structure import Labels
 from linpot.validation.dimers import DimerCurve, check_dimers
 from linpot.workflow.defaults import default_radial, default_zbl
-from linpot.workflow.estimate import FitEstimate, estimate_fit
+from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.provenance import provenance
 from linpot.workflow.regression import collect_factors, solve_factors
@@ -116,6 +116,7 @@ def plan_fit(train: Dataset, settings: FitSettings) -> FitPlan:
             "no structure has an energy, forces or a stress; name the keys of the labels "
             "(--energy-key, --forces-key, --stress-key)"
         )
+    settings.weights.check_groups(tuple(train.groups))
     elements = symbols_of(train.elements)
     distances = survey_distances(train, elements)
     specification = BasisSpecification(
@@ -127,12 +128,13 @@ def plan_fit(train: Dataset, settings: FitSettings) -> FitPlan:
         angular_weight=settings.angular_weight,
         pair_weight=settings.pair_weight,
     )
+    wanted = sum(specification.functions_of(symbol) or 0 for symbol in elements)
+    refuse_too_many_columns(wanted, settings.memory_limit)
     basis = build_basis(specification)
     baseline = _baseline(settings, distances, elements)
     estimate = estimate_fit(
         basis, train, memory_limit=settings.memory_limit, threads=settings.threads
     )
-    settings.weights.check_groups(tuple(train.groups))
     return FitPlan(basis, baseline, distances, estimate)
 
 
@@ -165,6 +167,8 @@ def run_fit(
     """
     settings = settings or FitSettings()
     monitor = monitor or Silent()
+    if test is not None:
+        _check_test(train, test)
     plan = plan_fit(train, settings)
     monitor.planned(plan)
     targets, reference = prepare_targets(train, plan, settings)
@@ -183,7 +187,7 @@ def run_fit(
     learned = LinearPotential(plan.basis, coefficients, reference.values)
     potential: EnergyModel = learned if plan.baseline is None else learned + plan.baseline
     errors, tested = _measure(potential, train, test, settings, monitor)
-    notes = _notes(train, test, plan, reference)
+    notes = _notes(plan, reference)
     shortest = {pair: seen.shortest for pair, seen in plan.distances.items()}
     dimers = check_dimers(potential, shortest)
     learned = learned.with_provenance(
@@ -216,6 +220,18 @@ def prepare_targets(
     return subtract_reference(train, targets, reference.values), reference
 
 
+def _check_test(train: Dataset, test: Dataset) -> None:
+    """Refuse before the fit what could not be evaluated after it."""
+    unknown = [symbol for symbol in test.symbols if symbol not in train.symbols]
+    if unknown:
+        raise InputError(
+            f"`test` must hold elements of the training data ({', '.join(train.symbols)}), "
+            f"got {unknown[0]!r}"
+        )
+    if not any(s.labels.present for s in test):
+        raise InputError("`test` must have an energy, forces or a stress to compare with, got none")
+
+
 def _baseline(
     settings: FitSettings,
     distances: dict[tuple[str, str], PairDistances],
@@ -246,9 +262,7 @@ def _measure(
     )
 
 
-def _notes(
-    train: Dataset, test: Dataset | None, plan: FitPlan, reference: ReferenceEnergies
-) -> list[str]:
+def _notes(plan: FitPlan, reference: ReferenceEnergies) -> list[str]:
     notes = []
     if plan.estimate.merged:
         notes.append("groups share factors to stay inside the memory limit")
@@ -266,7 +280,4 @@ def _notes(
     for pair, seen in plan.distances.items():
         if not seen.seen:
             notes.append(f"no close pair {'-'.join(pair)} in the data; its distances are guesses")
-    known = set(train.elements)
-    if test is not None and not set(test.elements) <= known:
-        notes.append("the test data hold elements that the training data lack")
     return notes

@@ -1,0 +1,229 @@
+"""`linpot fit`: from labelled structures to a potential."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from linpot.cli.console import Terminal, pass_terminal
+from linpot.cli.options import (
+    PATH,
+    WHOLE,
+    check_outputs,
+    config_option,
+    json_option,
+    key_options,
+    label_keys,
+    overwrite_option,
+    threads_option,
+    verbosity_options,
+)
+from linpot.cli.parsing import (
+    Value,
+    make_weights,
+    parse_cutoff,
+    parse_e0,
+    parse_max_degree,
+    parse_n_functions,
+    parse_number,
+    parse_solver,
+    parse_text,
+    parse_weights,
+)
+from linpot.cli.progress import ProgressBars
+from linpot.cli.tables import (
+    basis_table,
+    data_table,
+    dimer_table,
+    e0_table,
+    error_tables,
+    estimate_line,
+    hole_warnings,
+    in_bytes,
+    label_lines,
+    radial_table,
+)
+from linpot.errors import InputError
+from linpot.io.datasets import read_dataset
+from linpot.io.json_file import write_json
+from linpot.io.potential_file import save_potential
+from linpot.structures.dataset import Dataset
+from linpot.workflow.api import learned_part
+from linpot.workflow.fit import FitPlan, FitResult, run_fit
+from linpot.workflow.settings import FitSettings
+
+FAMILIES = ("ace",)
+
+
+@click.command()
+@click.argument("train", nargs=-1, type=PATH, metavar="TRAIN...")
+@click.option("--test", multiple=True, type=PATH, help="Data that are only evaluated; repeatable.")
+@click.option(
+    "--n-functions",
+    type=Value("N", parse_n_functions),
+    help="Basis functions per element, or 'Si=300,O=200'.  [default: 500]",
+)
+@click.option(
+    "--max-degree",
+    type=Value("D", parse_max_degree),
+    help="Largest polynomial degree instead: one, or one per body order '16,12,10,8'.",
+)
+@click.option(
+    "--cutoff",
+    type=Value("A", parse_cutoff),
+    help="In A, for all pairs or 'Si-O=5.0,O-O=4.5'.  [default: from the data]",
+)
+@click.option("--body-order", type=WHOLE, default=5, show_default=True, help="2 is pairs only.")
+@click.option(
+    "--baseline",
+    type=Value("zbl|none", parse_text),
+    default="zbl",
+    show_default=True,
+    help="Repulsion at short range that is not learned.",
+)
+@click.option(
+    "--e0",
+    type=Value("RULE", parse_e0),
+    default="auto",
+    show_default=True,
+    help="Energies of single atoms: auto, isolated, least-squares, or 'Si=-0.8,O=-1.5' in eV.",
+)
+@click.option(
+    "--weights",
+    type=Value("W", parse_weights),
+    help="'energy=100,forces=1,stress=10' (the defaults), and factors for groups, "
+    "'liquid=0.5,surface.energy=2'.",
+)
+@click.option(
+    "--energy-window",
+    type=Value("EV", parse_number),
+    help="Weigh structures down that lie further above the lowest, eV/atom.",
+)
+@click.option("--force-cap", type=Value("F", parse_number), help="Weigh larger forces down, eV/A.")
+@click.option(
+    "--family",
+    type=click.Choice(FAMILIES),
+    default="ace",
+    show_default=True,
+    help="Family of basis functions.",
+)
+@click.option(
+    "--solver",
+    type=Value("RULE", parse_solver),
+    default="evidence",
+    show_default=True,
+    help="Ridge penalty by evidence or gcv, or its value.",
+)
+@click.option("--seed", type=WHOLE, default=0, show_default=True, help="Of anything random.")
+@threads_option
+@click.option(
+    "--memory-limit",
+    type=Value("GB", parse_number),
+    default=4.0,
+    show_default=True,
+    help="GB of memory that a fit may take.",
+)
+@key_options
+@config_option
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    default="potential.linpot",
+    show_default=True,
+    help="Where the potential is saved.",
+)
+@overwrite_option
+@json_option("the numbers of functions and the errors")
+@verbosity_options
+def fit(**options: Any) -> None:
+    """
+    Fit a potential to the energies, forces and stresses of TRAIN.
+
+    TRAIN is one or more files of labelled structures: extended XYZ, or whatever ASE reads.
+    """
+    terminal = pass_terminal()
+    # Before click 8.3, arguments of any number do not see the configuration.
+    configured = click.get_current_context().lookup_default("train") or []
+    train_paths, test_paths = list(options["train"] or configured), list(options["test"])
+    if not train_paths:
+        raise InputError("TRAIN must name at least one file of structures, got none")
+    settings = make_settings(options)
+    output, metrics, overwrite = options["output"], options["json"], options["overwrite"]
+    outputs = {"--output": output, "--json": metrics}
+    check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
+    where = {"keys": label_keys(options), "group_key": options["group_key"]}
+    train = read_and_show(terminal, "Training data", train_paths, **where)
+    test = read_and_show(terminal, "Test data", test_paths, **where) if test_paths else None
+    with ProgressBars(terminal, lambda plan: show_plan(terminal, plan)) as bars:
+        result = run_fit(train, test=test, settings=settings, monitor=bars)
+    # Saved before anything is printed: a closed pipe must not cost the fit.
+    save_potential(result.potential, output, overwrite=overwrite)
+    if metrics is not None:
+        write_json(metrics, fit_metrics(result), overwrite=overwrite)
+    show_result(terminal, result)
+    size = in_bytes(Path(output).stat().st_size)
+    terminal.say(f"Saved {output} ({size}) after {terminal.elapsed:.1f} s.")
+    if metrics is not None:
+        terminal.say(f"Saved {metrics}.")
+
+
+def make_settings(options: dict[str, Any]) -> FitSettings:
+    """
+    Return the settings of a fit from the values of its options.
+
+    Raises
+    ------
+    InputError
+        If they contradict each other or are out of range.
+    """
+    n_functions, max_degree = options["n_functions"], options["max_degree"]
+    if n_functions is not None and max_degree is not None:
+        raise InputError("only one of `n_functions` and `max_degree` must be given, got both")
+    return FitSettings(
+        n_functions=500 if n_functions is None else n_functions,
+        max_degree=max_degree,
+        cutoff=options["cutoff"],
+        body_order=options["body_order"],
+        baseline=options["baseline"],
+        e0=options["e0"],
+        weights=make_weights(options["weights"], options["energy_window"], options["force_cap"]),
+        penalty=options["solver"],
+        seed=options["seed"],
+        threads=options["threads"],
+        memory_limit=options["memory_limit"],
+    )
+
+
+def read_and_show(terminal: Terminal, title: str, paths: list[str], **where: Any) -> Dataset:
+    """Read a data set, with the keywords of `read_dataset`, and show what it holds."""
+    data = read_dataset(paths, **where)
+    summary = data.summary()
+    terminal.show(data_table(title, summary), label_lines(summary))
+    return data
+
+
+def show_plan(terminal: Terminal, plan: FitPlan) -> None:
+    """Show basis and estimate, before any work."""
+    shortest = {"-".join(pair): seen.shortest for pair, seen in plan.distances.items() if seen.seen}
+    terminal.show(basis_table(plan.basis), radial_table(plan.basis, shortest))
+    terminal.show(estimate_line(plan.estimate))
+
+
+def show_result(terminal: Terminal, result: FitResult) -> None:
+    """Show one-body energies, errors, the check of dimers, and notes."""
+    metrics = {"train": result.train} | ({} if result.test is None else {"test": result.test})
+    terminal.show(e0_table(result.reference.values, result.reference.sources))
+    terminal.show(*error_tables(metrics, terminal.width), dimer_table(result.dimers))
+    for line in hole_warnings(result.dimers):
+        terminal.warn(line)
+    if result.notes:
+        terminal.show("\n".join(f"note: {note}" for note in result.notes))
+
+
+def fit_metrics(result: FitResult) -> dict[str, Any]:
+    """Return numbers of functions and errors as scripts read them."""
+    functions = learned_part(result.potential).n_functions
+    return {"n_functions": functions, "train": result.train, "test": result.test}
