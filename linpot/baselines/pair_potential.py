@@ -7,7 +7,6 @@ from abc import abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.kernels.pairs import scale_to_vectors
 from linpot.model.pair_batch import pack
 from linpot.model.protocol import EnergyModel, Prediction
 from linpot.structures.neighbors import Neighbors
@@ -74,7 +73,6 @@ class PairPotential(EnergyModel):
         )
         if not forces:
             return Prediction(energy=float(atomic.sum()), atomic_energies=atomic)
-        gradients = np.empty_like(batch.vectors)
-        scale_to_vectors(batch.vectors, 0.5 * derivatives, gradients)
+        gradients = (0.5 * derivatives / r)[:, None] * batch.vectors
         total, virials = batch.forces_and_virials(gradients)
         return Prediction(float(atomic.sum()), total, virials[0], atomic)

@@ -204,7 +204,7 @@ class Program:
                 ("channel_size", _inside(self.channel_size, 1, 10_000)),
                 ("channel_start", _inside(self.channel_start, 1, n_densities + 1)),
                 ("channel_start", _inside(last, 1, n_densities + 2)),
-                ("n_nodes", self.n_nodes >= 1 + n_densities),
+                ("n_nodes", 0 <= self.n_nodes - 1 - n_densities <= len(self.term_target)),
                 ("term_target", _inside(self.term_target, 1 + n_densities, self.n_nodes)),
                 ("term_left", bool((self.term_left < self.term_target).all())),
                 ("term_right", bool((self.term_right < self.term_target).all())),

@@ -44,7 +44,8 @@ class RadialParameters:
     decay : float
         Larger values resolve short distances more finely.
     taper_start, taper_end : float, A
-        Below the first the learned part of the pair vanishes, above the second it is whole.
+        Below the first the learned part of the pair vanishes, above the second it is whole; both
+        0 for none.
 
     References
     ----------
@@ -62,9 +63,9 @@ class RadialParameters:
         checks.positive("decay", self.decay)
         checks.non_negative("taper_start", self.taper_start, "length in A")
         checks.non_negative("taper_end", self.taper_end, "length in A")
-        if not (self.taper_start <= self.taper_end < self.cutoff):
+        if not (self.taper_start < self.taper_end < self.cutoff or self.taper_end == 0.0):
             raise InputError(
-                "`taper_start` <= `taper_end` < `cutoff` must hold, got "
+                "`taper_start` < `taper_end` < `cutoff` must hold, or both be 0 for no taper, got "
                 f"{self.taper_start}, {self.taper_end}, {self.cutoff}"
             )
 
@@ -94,8 +95,8 @@ class RadialParameters:
 
     def switch(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the quintic switch: 0 below `taper_start`, 1 above `taper_end`."""
-        if self.taper_end == self.taper_start:
-            return np.where(r >= self.taper_end, 1.0, 0.0)
+        if self.taper_end == 0.0:
+            return np.ones_like(r)
         t = np.clip((r - self.taper_start) / (self.taper_end - self.taper_start), 0.0, 1.0)
         return t**3 * (10.0 - 15.0 * t + 6.0 * t * t)
 
@@ -112,11 +113,21 @@ class RadialParameters:
         float64[n_radial, 3]
             Columns a, b, c.
 
+        Raises
+        ------
+        InputError
+            If more are wanted than the quadrature can keep orthogonal.
+
         Notes
         -----
         Discretised Stieltjes procedure (Gautschi, Orthogonal Polynomials, 2004, section 2.2.3.1)
         on Gauss-Legendre nodes between `taper_start` and the cutoff.
         """
+        if n_radial > _N_QUADRATURE // 2:
+            raise InputError(
+                f"`n_radial` must be at most {_N_QUADRATURE // 2}, got {n_radial}; "
+                "raise `body_order`, or ask for fewer functions"
+            )
         nodes, weights = _quadrature()
         half = 0.5 * (self.cutoff - self.taper_start)
         r = self.taper_start + half * (nodes + 1.0)

@@ -39,7 +39,7 @@ class BasisSpecification:
     n_functions : int or mapping of str to int, optional
         Per centre species, E0 excluded; met within 3 %.
     max_degree : float, sequence or mapping of str to those, optional
-        Largest degree: one number, or one per body order from 2 on; per centre species if a mapping.
+        Largest degree: one number, or one per body order from 2 on; a mapping by centre species.
     angular_weight : float
     pair_weight : float
     degree_offsets : tuple of float

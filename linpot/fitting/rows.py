@@ -84,7 +84,7 @@ class RowBuilder:
             One per property present.
         """
         batch = pack([structure], self.engine.basis.elements, self.engine.cutoffs)
-        rows = self.engine.design_rows(batch)
+        rows = self.engine.design_rows(batch)[0]
         n_atoms = structure.n_atoms
         lowest = self.lowest.get(composition(structure), 0.0)
         factor = structure.weight * self.weights.energy_factor(structure, lowest)

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from linpot import checks
+from linpot.errors import InputError
 from linpot.fitting.factors import update_factor
 
 Floats = NDArray[np.float64]
@@ -66,22 +67,35 @@ class Ridge(RegressorMixin, BaseEstimator):
         X : array_like[n_rows, n_features]
         y : array_like[n_rows]
         sample_weight : array_like[n_rows], optional
-            Multiplies the squared residuals, as scikit-learn has it.
+            Multiplies the squared residuals: a row of weight 2 counts as two rows.
 
         Returns
         -------
         Ridge
             Itself.
+
+        Raises
+        ------
+        InputError
+            If a weight is negative, or all are zero.
         """
         checked: tuple[Floats, Floats] = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         rows = np.column_stack(checked)
-        n_rows, size = rows.shape
+        n_rows: float = len(rows)
+        size = rows.shape[1]
         if sample_weight is not None:
-            rows *= np.sqrt(checks.finite_array("sample_weight", sample_weight, [n_rows]))[:, None]
+            weights = checks.finite_array("sample_weight", sample_weight, [len(rows)])
+            if weights.min() < 0.0 or weights.max() == 0.0:
+                worst = float(weights.min())
+                raise InputError(
+                    f"`sample_weight` must be non-negative and not all zero, got {worst}"
+                )
+            rows *= np.sqrt(weights)[:, None]
+            n_rows = float(weights.sum())
         factor = np.triu(update_factor(np.zeros((size, size), order="F"), rows))
         return self.fit_factor(factor, n_rows)
 
-    def fit_factor(self, factor: Floats, n_rows: int) -> Ridge:
+    def fit_factor(self, factor: Floats, n_rows: float) -> Ridge:
         """
         Fit to the triangular factor of ``[X y]``.
 
@@ -89,8 +103,8 @@ class Ridge(RegressorMixin, BaseEstimator):
         ----------
         factor : float64[n_features + 1, n_features + 1]
             Upper triangular.
-        n_rows : int
-            Rows behind the factor.
+        n_rows : float
+            Rows behind the factor, or the sum of their weights.
 
         Returns
         -------
@@ -140,39 +154,49 @@ class Ridge(RegressorMixin, BaseEstimator):
 class _Spectrum:
     """The problem in the basis of singular vectors, where every penalty is a sum over n terms."""
 
-    def __init__(self, factor: Floats, n_rows: int) -> None:
+    def __init__(self, factor: Floats, n_rows: float) -> None:
         with threadpool_limits(1, user_api="blas"):
             u, self.singular, self._vt = np.linalg.svd(factor[:-1, :-1])
             self.projected = u.T @ factor[:-1, -1]
         self.unexplained = float(factor[-1, -1] ** 2)
-        self.n_rows = max(int(n_rows), 1)
+        self.n_rows = max(float(n_rows), 1.0)
         self.largest = float(self.singular.max(initial=0.0))
 
     def coefficients(self, penalty: float) -> Floats:
         """Minimum-norm solution; for penalty 0 directions below rounding are left out."""
-        denominator = self.singular**2 + penalty
-        usable = self.singular > self.largest * np.finfo(float).eps * len(self.singular)
-        usable |= penalty > 0.0
+        usable = self._usable(penalty)
         amplitude = np.zeros_like(self.singular)
-        nonzero = usable & (denominator > 0.0)
-        amplitude[nonzero] = (self.singular * self.projected)[nonzero] / denominator[nonzero]
+        amplitude[usable] = (self.singular * self.projected)[usable] / (
+            self.singular[usable] ** 2 + penalty
+        )
         return np.asarray(self._vt.T @ amplitude)
 
     def residual_squares(self, penalty: float) -> float:
-        shrink = penalty / np.maximum(self.singular**2 + penalty, np.finfo(float).tiny)
-        return self.unexplained + float(((shrink * self.projected) ** 2).sum())
+        return self.unexplained + float(((self._shrink(penalty) * self.projected) ** 2).sum())
 
     def effective_parameters(self, penalty: float) -> float:
-        square = self.singular**2
-        return float((square / np.maximum(square + penalty, np.finfo(float).tiny)).sum())
+        square = self.singular[self._usable(penalty)] ** 2
+        return float((square / (square + penalty)).sum())
+
+    def _usable(self, penalty: float) -> NDArray[np.bool_]:
+        """Directions that the data and the penalty determine."""
+        if penalty > 0.0:
+            return np.ones(len(self.singular), dtype=bool)
+        return self.singular > self.largest * np.finfo(float).eps * len(self.singular)
+
+    def _shrink(self, penalty: float) -> Floats:
+        """Share of the projected target that stays in the residual."""
+        usable = self._usable(penalty)
+        shrink = np.ones_like(self.singular)
+        shrink[usable] = penalty / (self.singular[usable] ** 2 + penalty)
+        return shrink
 
     def noise_variance(self, penalty: float) -> float:
         """``(|r|^2 + penalty |c|^2) / n_rows``, the maximum of the evidence over the noise."""
         return self._objective(penalty) / self.n_rows
 
     def _objective(self, penalty: float) -> float:
-        shrink = penalty / np.maximum(self.singular**2 + penalty, np.finfo(float).tiny)
-        return self.unexplained + float((shrink * self.projected**2).sum())
+        return self.unexplained + float((self._shrink(penalty) * self.projected**2).sum())
 
     def negative_log_evidence(self, penalty: float) -> float:
         objective = max(self._objective(penalty), np.finfo(float).tiny)

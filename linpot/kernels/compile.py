@@ -33,21 +33,21 @@ def _cache_folder() -> str:
 _FOLDER = _cache_folder()
 
 
+def kernels_are_compiled() -> bool:
+    """Whether an earlier process has left compiled kernels in the cache."""
+    return any(Path(_FOLDER).rglob("*.nbc"))
+
+
 def kernel(function: Function) -> Function:
     """
     Compile a function without the interpreter lock and cache the result on disk.
 
-    Sums may be reassociated and contracted, so that loops vectorise; NaN and infinity keep their
-    meaning. The order of operations does not depend on the number of threads.
+    No fast-math flags: numba would put them on the exact sums of `elementary` too. Lanes say for
+    themselves what may be fused.
     """
     previous = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = _FOLDER
     try:
-        return numba.njit(
-            cache=True,
-            nogil=True,
-            error_model="numpy",
-            fastmath={"reassoc", "contract", "nsz", "arcp"},
-        )(function)
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = previous

@@ -1,182 +1,159 @@
-"""Atomic densities of one centre, and the way back from their adjoints to pair gradients."""
+"""Atomic densities of eight centres, and the way back from their adjoints to pair gradients."""
 
 from __future__ import annotations
 
 from linpot.kernels.compile import kernel
-from linpot.kernels.harmonics import fill_harmonics
+from linpot.kernels.harmonics import fill_harmonics, pull_back_harmonics
+from linpot.kernels.lanes import fma, load, splat, square_root, store
 from linpot.kernels.radial import fill_radial
 
 
 @kernel
-def fill_pairs(
-    start,
-    stop,
-    center_species,
-    neighbors,
-    vectors,
-    species,
-    radial_parameters,
-    radial_recurrence,
-    norms,
-    legendre,
-    distances,
-    units,
-    radial,
-    d_radial,
-    harmonics,
-    d_harmonics,
-):
+def polar(vectors, slot):
     """
-    Evaluate radial and angular functions of all pairs of one centre.
+    Return length, inverse length and unit vector of the pairs in a slot.
 
     Parameters
     ----------
-    start, stop : int
-        Range of the centre's pairs.
-    center_species : int
-    neighbors : int64[n_pairs]
-    vectors : float64[n_pairs, 3], A
-    species : int64[n_atoms]
-    radial_parameters : float64[n_species, n_species, 4]
-    radial_recurrence : float64[n_species, n_species, n_radial, 3]
-    norms, legendre
-        As in `fill_harmonics`.
-    distances : float64[n_slots], out, A
-    units : float64[n_slots, 3], out
-    radial, d_radial : float64[n_slots, n_radial], out
-    harmonics : float64[n_slots, n_angular], out
-    d_harmonics : float64[n_slots, 3, n_angular] or None, out
-        With None, `d_radial` is left alone too.
+    vectors : float64[n_slots * 3 * 8], A
+        Lanes ``3 slot + axis``.
+    slot : int
+
+    Returns
+    -------
+    tuple of five lanes
     """
-    for p in range(start, stop):
-        s = p - start
-        x, y, z = vectors[p, 0], vectors[p, 1], vectors[p, 2]
-        r = (x * x + y * y + z * z) ** 0.5
-        x, y, z = x / r, y / r, z / r
-        distances[s] = r
-        units[s, 0], units[s, 1], units[s, 2] = x, y, z
-        other = species[neighbors[p]]
-        parameters = radial_parameters[center_species, other]
-        recurrence = radial_recurrence[center_species, other]
-        if d_harmonics is not None:
-            fill_radial(r, parameters, recurrence, radial[s], d_radial[s])
-            fill_harmonics(x, y, z, norms, legendre, harmonics[s], d_harmonics[s])
-        else:
-            fill_radial(r, parameters, recurrence, radial[s], None)
-            fill_harmonics(x, y, z, norms, legendre, harmonics[s], None)
+    x, y, z = load(vectors, 3 * slot), load(vectors, 3 * slot + 1), load(vectors, 3 * slot + 2)
+    r = square_root(fma(x, x, fma(y, y, z * z)))
+    inverse = splat(1.0) / r
+    return r, inverse, x * inverse, y * inverse, z * inverse
 
 
 @kernel
-def fill_densities(
-    start,
-    stop,
-    neighbors,
-    species,
-    channel_radial,
-    channel_angular,
-    channel_size,
-    channel_start,
-    channel_weights,
-    density_constants,
-    radial,
-    harmonics,
-    nodes,
-):
+def fill_densities(block, slots, vectors, radials, channels, constants, scratch, nodes):
     """
-    Sum the densities of one centre into the first nodes.
+    Sum the densities of a block of centres into the first nodes.
+
+    Four slots are evaluated before the densities are touched, so that each is loaded and stored
+    once per four neighbors.
 
     Parameters
     ----------
-    start, stop : int
-        Range of the centre's pairs.
-    neighbors : int64[n_pairs]
-    species : int64[n_atoms]
-    channel_radial, channel_angular, channel_size, channel_start, channel_weights
-        As in `Program`.
-    density_constants : float64[n_densities]
-    radial : float64[n_slots, n_radial]
-    harmonics : float64[n_slots, n_angular]
-    nodes : float64[n_nodes], out
-        Node 0 becomes 1, the densities follow.
+    block : int
+    slots : int64[n_blocks, n_species + 1]
+        First slot of each neighbor species, and the end.
+    vectors : float64[n_slots * 3 * 8], A
+    radials : tuple of (parameters[n_species, 4], recurrence[n_species, n_radial, 3], norms)
+    channels : tuple of (offsets, radial, weight, start, angular, size)
+        Channels of neighbor species z are ``offsets[z]:offsets[z + 1]``, by ascending radial.
+    constants : float64[n_densities]
+    scratch : tuple of (legendre, radial[4, n], harmonics[4, n])
+    nodes : float64[n_nodes * 8], out
     """
-    nodes[0] = 1.0
-    for k in range(len(density_constants)):
-        nodes[1 + k] = density_constants[k]
-    for p in range(start, stop):
-        s = p - start
-        other = species[neighbors[p]]
-        for c in range(len(channel_radial)):
-            weight = channel_weights[other, c]
-            if weight != 0.0:
-                value = weight * radial[s, channel_radial[c]]
-                first = channel_start[c]
-                angular = channel_angular[c]
-                for a in range(channel_size[c]):
-                    nodes[first + a] += value * harmonics[s, angular + a]
+    parameters, recurrence, norms = radials
+    offsets, channel_radial, weight, start, angular, size = channels
+    legendre, radial, harmonics = scratch
+    r0, r1, r2, r3 = radial[0], radial[1], radial[2], radial[3]
+    y0, y1, y2, y3 = harmonics[0], harmonics[1], harmonics[2], harmonics[3]
+    store(nodes, 0, splat(1.0))
+    for k in range(len(constants)):
+        store(nodes, 1 + k, splat(constants[k]))
+    for species in range(len(parameters)):
+        first, last = offsets[species], offsets[species + 1]
+        slot, end = slots[block, species], slots[block, species + 1]
+        while slot < end:
+            together = 4 if slot + 4 <= end else 1
+            for u in range(together):
+                r, _, x, y, z = polar(vectors, slot + u)
+                fill_radial(
+                    r,
+                    parameters[species],
+                    recurrence[species],
+                    channel_radial[first:last],
+                    weight[first:last],
+                    radial[u],
+                    None,
+                )
+                fill_harmonics(x, y, z, norms, legendre, harmonics[u])
+            for c in range(last - first):
+                node, a = start[first + c], angular[first + c]
+                w0 = load(r0, c)
+                if together == 4:
+                    w1, w2, w3 = load(r1, c), load(r2, c), load(r3, c)
+                    for m in range(size[first + c]):
+                        total = fma(w0, load(y0, a + m), load(nodes, node + m))
+                        total = fma(w1, load(y1, a + m), total)
+                        total = fma(w2, load(y2, a + m), total)
+                        total = fma(w3, load(y3, a + m), total)
+                        store(nodes, node + m, total)
+                else:
+                    for m in range(size[first + c]):
+                        total = fma(w0, load(y0, a + m), load(nodes, node + m))
+                        store(nodes, node + m, total)
+            slot += together
 
 
 @kernel
 def pull_back_densities(
-    start,
-    stop,
-    neighbors,
-    species,
-    channel_radial,
-    channel_angular,
-    channel_size,
-    channel_start,
-    channel_weights,
-    distances,
-    units,
-    radial,
-    d_radial,
-    harmonics,
-    d_harmonics,
-    adjoint,
-    by_radial,
-    by_slope,
-    gradients,
+    block, slots, vectors, radials, channels, by_angular, scratch, adjoint, gradients
 ):
     """
     Turn derivatives by densities into derivatives by pair vectors.
 
-    First ``P_a = sum_n w R_n adjoint`` and ``Q_a = sum_n w R'_n adjoint`` are contracted, then
-    each angular function is touched once.
+    First ``P_a = sum_c R_c adjoint`` and ``Q_a = sum_c R'_c adjoint`` are contracted, two slots at
+    a time, then each harmonic is touched once.
 
     Parameters
     ----------
-    start, stop, neighbors, species, channel_*
+    block, slots, vectors, radials, channels
         As in `fill_densities`.
-    distances, units, radial, d_radial, harmonics, d_harmonics
-        As in `fill_pairs`.
-    adjoint : float64[n_nodes]
-        dE/dnode.
-    by_radial, by_slope : float64[n_angular], scratch
-    gradients : float64[n_pairs, 3], out, eV/A
+    by_angular : tuple of (offsets, channel, node)
+        Densities with angular function a of neighbor species z are entries
+        ``offsets[z, a]:offsets[z, a + 1]``: their channel (counted inside z) and node.
+    scratch : tuple of (legendre, radial[4, n], by_radial[2, n], by_slope[2, n])
+    adjoint : float64[n_nodes * 8], eV
+    gradients : float64[n_slots * 3 * 8], out, eV/A
     """
-    n_angular = len(by_radial)
-    for p in range(start, stop):
-        s = p - start
-        other = species[neighbors[p]]
-        by_radial[:] = 0.0
-        by_slope[:] = 0.0
-        for c in range(len(channel_radial)):
-            weight = channel_weights[other, c]
-            if weight != 0.0:
-                value = weight * radial[s, channel_radial[c]]
-                slope = weight * d_radial[s, channel_radial[c]]
-                first = channel_start[c]
-                angular = channel_angular[c]
-                for a in range(channel_size[c]):
-                    by_radial[angular + a] += value * adjoint[first + a]
-                    by_slope[angular + a] += slope * adjoint[first + a]
-        along, gx, gy, gz = 0.0, 0.0, 0.0, 0.0
-        for a in range(n_angular):
-            along += by_slope[a] * harmonics[s, a]
-            gx += by_radial[a] * d_harmonics[s, 0, a]
-            gy += by_radial[a] * d_harmonics[s, 1, a]
-            gz += by_radial[a] * d_harmonics[s, 2, a]
-        inverse = 1.0 / distances[s]
-        gradients[p, 0] = along * units[s, 0] + gx * inverse
-        gradients[p, 1] = along * units[s, 1] + gy * inverse
-        gradients[p, 2] = along * units[s, 2] + gz * inverse
+    parameters, recurrence, norms = radials
+    offsets, channel_radial, weight, _, _, _ = channels
+    angular_offsets, channel, node = by_angular
+    legendre, radial, by_radial, by_slope = scratch
+    r0, r1, d0, d1 = radial[0], radial[1], radial[2], radial[3]
+    p0, p1, q0, q1 = by_radial[0], by_radial[1], by_slope[0], by_slope[1]
+    for species in range(len(parameters)):
+        first, last = offsets[species], offsets[species + 1]
+        slot, end = slots[block, species], slots[block, species + 1]
+        while slot < end:
+            together = 2 if slot + 2 <= end else 1
+            for u in range(together):
+                r, _, _, _, _ = polar(vectors, slot + u)
+                fill_radial(
+                    r,
+                    parameters[species],
+                    recurrence[species],
+                    channel_radial[first:last],
+                    weight[first:last],
+                    radial[u],
+                    radial[2 + u],
+                )
+            for a in range(len(norms) * len(norms)):
+                sum_p0, sum_q0 = splat(0.0), splat(0.0)
+                sum_p1, sum_q1 = splat(0.0), splat(0.0)
+                for e in range(angular_offsets[species, a], angular_offsets[species, a + 1]):
+                    c = channel[e]
+                    w = load(adjoint, node[e])
+                    sum_p0 = fma(w, load(r0, c), sum_p0)
+                    sum_q0 = fma(w, load(d0, c), sum_q0)
+                    sum_p1 = fma(w, load(r1, c), sum_p1)
+                    sum_q1 = fma(w, load(d1, c), sum_q1)
+                store(p0, a, sum_p0)
+                store(q0, a, sum_q0)
+                store(p1, a, sum_p1)
+                store(q1, a, sum_q1)
+            for u in range(together):
+                _, inverse, x, y, z = polar(vectors, slot + u)
+                pull_back_harmonics(
+                    x, y, z, inverse, norms, legendre, by_radial[u], by_slope[u], slot + u,
+                    gradients,
+                )  # fmt: skip
+            slot += together

@@ -1,8 +1,8 @@
 """
-The engine: from packed pairs to energies, pair gradients, features and design rows.
+The engine: from blocks of eight centres to energies, pair gradients, features and design rows.
 
-Every entry works on a flat list of centres of one species, which may come from many structures,
-and writes only what belongs to those centres, so that callers may split the list over threads.
+Centres of a block are of one species and may come from many structures. Every entry writes only
+what belongs to its blocks, so that callers may split the blocks over threads.
 """
 
 from __future__ import annotations
@@ -10,280 +10,295 @@ from __future__ import annotations
 import numpy as np
 
 from linpot.kernels.compile import kernel
-from linpot.kernels.densities import fill_densities, fill_pairs, pull_back_densities
+from linpot.kernels.densities import (
+    fill_densities,
+    polar,
+    pull_back_densities,
+)
+from linpot.kernels.harmonics import fill_harmonic_gradients, fill_harmonics
+from linpot.kernels.jacobian import fill_feature_row, fill_node_entries
+from linpot.kernels.lanes import fma, load, splat, store
 from linpot.kernels.products import (
-    fill_features,
-    fill_jacobian,
+    feature,
     fill_products,
+    pull_back_leaves,
     pull_back_products,
     read_out,
 )
+from linpot.kernels.radial import fill_radial
+
+TILE = 8
+"""Slots whose density derivatives are held at a time: they then stay in the second-level cache."""
 
 
 @kernel
-def evaluate_centers(
-    centers,
-    pairs,
-    species,
-    radials,
-    channels,
-    products,
-    leaves,
-    weights,
-    adjoint,
-    energies,
-    gradients,
-):
+def evaluate_blocks(first, last, blocks, program, leaves, weights, adjoint, energies, gradients):
     """
     Evaluate K outputs per centre and the gradient of their weighted sum.
 
     Parameters
     ----------
-    centers : int64[n_centers]
-        Atoms of one species.
-    pairs : tuple of (int64[n_atoms + 1], int64[n_pairs], float64[n_pairs, 3])
-        Packed offsets, neighbors, vectors.
-    species : int64[n_atoms]
-    radials : tuple of (parameters, recurrence, norms)
-        As in `fill_pairs`.
-    channels : tuple of (radial, angular, size, start, weights, constants)
-        As in `Program`.
-    products : tuple of (target, left, right, coefficient, n_nodes)
-    leaves : tuple of (left, right)
+    first, last : int
+        Range of blocks.
+    blocks : tuple of (centers[n_blocks, 8], slots[n_blocks, n_species + 1], vectors)
+        Centres are atoms, -1 for padding; vectors as in `fill_densities`.
+    program : tuple of (radials, channels, by_angular, constants, products)
+        As in `fill_densities`, `pull_back_densities`, `fill_products`.
+    leaves : tuple of (left, offsets, right)
+        As in `read_out`.
     weights : float64[K, n_leaves], eV
     adjoint : float64[n_atoms, K] or None
         Weight of every output of every atom in the sum whose gradient is wanted; None for one
         output of weight 1.
     energies : float64[n_atoms, K], out, eV
-    gradients : float64[n_pairs, 3] or None, out, eV/A
-        Derivative of ``sum_ik adjoint[i, k] energies[i, k]`` by the pair vectors of the centres.
+    gradients : float64[n_slots * 3 * 8] or None, out, eV/A
+        Derivative of ``sum_ik adjoint[i, k] energies[i, k]`` by the pair vectors.
     """
-    offsets, neighbors, vectors = pairs
-    parameters, recurrence, norms = radials
-    channel_radial, channel_angular, channel_size, channel_start, channel_weights, constants = (
-        channels
-    )
-    target, left, right, coefficient, n_nodes = products
-    leaf_left, leaf_right = leaves
-    n_slots = 1
-    for i in centers:
-        n_slots = max(n_slots, offsets[i + 1] - offsets[i])
-    n_angular = len(norms) * len(norms)
-    legendre = np.zeros((len(norms) + 1, len(norms) + 2))
-    distances = np.empty(n_slots)
-    units = np.empty((n_slots, 3))
-    radial = np.empty((n_slots, recurrence.shape[2]))
-    d_radial = np.empty((n_slots, recurrence.shape[2]))
-    harmonics = np.empty((n_slots, n_angular))
-    d_harmonics = np.empty((n_slots, 3, n_angular))
-    by_radial = np.empty(n_angular)
-    by_slope = np.empty(n_angular)
-    nodes = np.empty(n_nodes)
-    nodes_adjoint = np.empty(n_nodes)
-    leaf_weights = weights[0].copy()
-    for i in centers:
-        start, stop = offsets[i], offsets[i + 1]
-        if gradients is not None:
-            fill_pairs(
-                start, stop, species[i], neighbors, vectors, species, parameters, recurrence,
-                norms, legendre, distances, units, radial, d_radial, harmonics, d_harmonics,
-            )  # fmt: skip
-        else:
-            fill_pairs(
-                start, stop, species[i], neighbors, vectors, species, parameters, recurrence,
-                norms, legendre, distances, units, radial, d_radial, harmonics, None,
-            )  # fmt: skip
+    centers, slots, vectors = blocks
+    radials, channels, by_angular, constants, products = program
+    n_outputs = len(weights)
+    n_angular = len(radials[2]) * len(radials[2])
+    n_widest = _widest(channels[0])
+    legendre = np.empty(8 * n_angular)
+    radial = np.empty((4, 8 * n_widest))
+    harmonics = np.empty((4, 8 * n_angular))
+    by_radial, by_slope = harmonics[:2], harmonics[2:]
+    nodes = np.empty(8 * products[4])
+    nodes_adjoint = np.empty(8 * products[4])
+    outputs = np.empty(8 * n_outputs)
+    factors = np.zeros(8 * n_outputs)
+    for block in range(first, last):
         fill_densities(
-            start, stop, neighbors, species, channel_radial, channel_angular, channel_size,
-            channel_start, channel_weights, constants, radial, harmonics, nodes,
+            block, slots, vectors, radials, channels, constants,
+            (legendre, radial, harmonics), nodes,
         )  # fmt: skip
-        fill_products(1 + len(constants), target, left, right, coefficient, nodes)
-        read_out(leaf_left, leaf_right, weights, nodes, energies[i])
+        fill_products(1 + len(constants), products, nodes)
         if gradients is not None:
-            if adjoint is not None:
-                leaf_weights[:] = 0.0
-                for k in range(len(weights)):
-                    for t in range(len(leaf_weights)):
-                        leaf_weights[t] += adjoint[i, k] * weights[k, t]
-            pull_back_products(
-                target, left, right, coefficient, leaf_left, leaf_right, leaf_weights, nodes,
-                nodes_adjoint,
-            )  # fmt: skip
+            if adjoint is None:
+                store(outputs, 0, pull_back_leaves(leaves, weights, None, nodes, nodes_adjoint))
+            else:
+                for lane in range(8):
+                    i = centers[block, lane]
+                    for k in range(n_outputs):
+                        factors[8 * k + lane] = adjoint[i, k] if i >= 0 else 0.0
+                pull_back_leaves(leaves, weights, factors, nodes, nodes_adjoint)
+            pull_back_products(products, nodes, nodes_adjoint)
             pull_back_densities(
-                start, stop, neighbors, species, channel_radial, channel_angular, channel_size,
-                channel_start, channel_weights, distances, units, radial, d_radial, harmonics,
-                d_harmonics, nodes_adjoint, by_radial, by_slope, gradients,
+                block, slots, vectors, radials, channels, by_angular,
+                (legendre, radial, by_radial, by_slope), nodes_adjoint, gradients,
             )  # fmt: skip
+        if gradients is None or adjoint is not None:
+            for k in range(n_outputs):
+                store(outputs, k, read_out(leaves, weights[k], nodes))
+        for lane in range(8):
+            i = centers[block, lane]
+            if i >= 0:
+                for k in range(n_outputs):
+                    energies[i, k] = outputs[8 * k + lane]
 
 
 @kernel
-def fill_center_features(
-    centers, pairs, species, radials, channels, products, leaves, readout, features
-):
+def fill_block_features(first, last, blocks, program, readout, features):
     """
-    Evaluate the features of a list of centres.
+    Evaluate the features of the centres of some blocks.
 
     Parameters
     ----------
-    centers, pairs, species, radials, channels, products, leaves
-        As in `evaluate_centers`.
-    readout : tuple of (offsets, leaf, coefficient)
-        As in `Program`.
-    features : float64[n_centers, n_features], out
-        In the order of `centers`.
+    first, last, blocks, program
+        As in `evaluate_blocks`.
+    readout : tuple of (offsets, left, right, coefficient)
+        As in `feature`.
+    features : float64[n_atoms, >= n_features], out
     """
-    offsets, neighbors, vectors = pairs
-    parameters, recurrence, norms = radials
-    channel_radial, channel_angular, channel_size, channel_start, channel_weights, constants = (
-        channels
-    )
-    target, left, right, coefficient, n_nodes = products
-    n_slots = 1
-    for i in centers:
-        n_slots = max(n_slots, offsets[i + 1] - offsets[i])
-    n_angular = len(norms) * len(norms)
-    legendre = np.zeros((len(norms) + 1, len(norms) + 2))
-    distances = np.empty(n_slots)
-    units = np.empty((n_slots, 3))
-    radial = np.empty((n_slots, recurrence.shape[2]))
-    harmonics = np.empty((n_slots, n_angular))
-    nodes = np.empty(n_nodes)
-    for row in range(len(centers)):
-        i = centers[row]
-        start, stop = offsets[i], offsets[i + 1]
-        fill_pairs(
-            start, stop, species[i], neighbors, vectors, species, parameters, recurrence, norms,
-            legendre, distances, units, radial, radial, harmonics, None,
-        )  # fmt: skip
+    centers, slots, vectors = blocks
+    radials, channels, _, constants, products = program
+    n_angular = len(radials[2]) * len(radials[2])
+    legendre = np.empty(8 * n_angular)
+    radial = np.empty((4, 8 * _widest(channels[0])))
+    harmonics = np.empty((4, 8 * n_angular))
+    nodes = np.empty(8 * products[4])
+    value = np.empty(8)
+    for block in range(first, last):
         fill_densities(
-            start, stop, neighbors, species, channel_radial, channel_angular, channel_size,
-            channel_start, channel_weights, constants, radial, harmonics, nodes,
+            block, slots, vectors, radials, channels, constants,
+            (legendre, radial, harmonics), nodes,
         )  # fmt: skip
-        fill_products(1 + len(constants), target, left, right, coefficient, nodes)
-        fill_features(
-            readout[0], readout[1], readout[2], leaves[0], leaves[1], nodes, features[row]
-        )
+        fill_products(1 + len(constants), products, nodes)
+        for f in range(len(readout[0]) - 1):
+            store(value, 0, feature(f, readout, nodes))
+            for lane in range(8):
+                i = centers[block, lane]
+                if i >= 0:
+                    features[i, f] = value[lane]
 
 
 @kernel
 def add_design_rows(
-    centers, pairs, species, radials, channels, products, leaves, readout, pattern, coefficients,
-    ranges, rows,
+    first, last, blocks, neighbors, program, readout, node_ops, feature_ops, uses, sizes, atom_rows,
+    energy_rows, rows,
 ):  # fmt: skip
     """
-    Add what a list of centres contributes to the design rows of one structure.
+    Add what the centres of some blocks contribute to design rows.
 
     Parameters
     ----------
-    centers, pairs, species, radials, channels, products, leaves
-        As in `evaluate_centers`; all atoms belong to the structure.
-    readout : tuple of (offsets, leaf, coefficient)
-    pattern : tuple of (node_ops, feature_ops, n_entries, jacobian_offsets, jacobian_density)
-        Static sparsity of the Jacobian: entries ``jacobian_offsets[f]:jacobian_offsets[f + 1]``
-        are derivatives of feature f by the densities ``jacobian_density``.
-    coefficients : tuple of (float64[n_node_ops], float64[n_feature_ops])
-    ranges : int64[n_densities, 2]
-        First and last neighbor species that contribute to a density.
-    rows : float64[n_features, 7 + 3 n_atoms], out (added to)
-        Per feature: energy (eV), virial xx yy zz yz xz xy (eV), forces (eV/A), for a
-        coefficient of 1.
+    first, last, blocks, program, readout
+        As above.
+    neighbors : int64[n_slots, 8]
+        Atom at the other end of each pair, -1 for padding.
+    node_ops, feature_ops
+        As in `fill_node_entries` and `fill_feature_row`.
+    uses : tuple of (offsets[n_features * n_species + 1], entry, density)
+        Which entries of a feature's row see the neighbors of a species, and their densities.
+    sizes : tuple of (n_entries, n_widest_row)
+    atom_rows : int64[n_atoms]
+        Row of the x force of an atom.
+    energy_rows : int64[n_atoms]
+        Row of the energy of an atom's structure; the virial xx yy zz yz xz xy follows.
+    rows : float64[n_features, n_rows], out (added to)
+        Energies (eV), virials (eV), forces (eV/A) for a coefficient of 1.
     """
-    offsets, neighbors, vectors = pairs
-    parameters, recurrence, norms = radials
-    channel_radial, channel_angular, channel_size, channel_start, channel_weights, constants = (
-        channels
-    )
-    target, left, right, coefficient, n_nodes = products
-    node_ops, feature_ops, n_entries, jacobian_offsets, jacobian_density = pattern
-    n_densities = len(constants)
-    n_features = len(jacobian_offsets) - 1
-    n_species = len(parameters)
-    n_slots = 1
-    for i in centers:
-        n_slots = max(n_slots, offsets[i + 1] - offsets[i])
-    n_angular = len(norms) * len(norms)
-    legendre = np.zeros((len(norms) + 1, len(norms) + 2))
-    distances = np.empty(n_slots)
-    units = np.empty((n_slots, 3))
-    radial = np.empty((n_slots, recurrence.shape[2]))
-    d_radial = np.empty((n_slots, recurrence.shape[2]))
-    harmonics = np.empty((n_slots, n_angular))
-    d_harmonics = np.empty((n_slots, 3, n_angular))
-    nodes = np.empty(n_nodes)
-    features = np.empty(n_features)
-    entries = np.empty(n_entries)
-    jacobian = np.empty(len(jacobian_density))
-    d_density = np.zeros((n_densities, 3 * n_slots))  # [density, slot * 3 + axis]
-    gradient = np.empty(3 * n_slots)
-    first = np.zeros(n_species + 1, dtype=np.int64)
-    shared = np.zeros(len(channel_radial), dtype=np.bool_)  # channels of several species
-    for c in range(len(channel_radial)):
-        k = channel_start[c] - 1
-        shared[c] = ranges[k, 0] != ranges[k, 1]
-    for i in centers:
-        start, stop = offsets[i], offsets[i + 1]
-        n_pairs = stop - start
-        fill_pairs(
-            start, stop, species[i], neighbors, vectors, species, parameters, recurrence, norms,
-            legendre, distances, units, radial, d_radial, harmonics, d_harmonics,
-        )  # fmt: skip
-        fill_densities(
-            start, stop, neighbors, species, channel_radial, channel_angular, channel_size,
-            channel_start, channel_weights, constants, radial, harmonics, nodes,
-        )  # fmt: skip
-        fill_products(1 + n_densities, target, left, right, coefficient, nodes)
-        fill_features(readout[0], readout[1], readout[2], leaves[0], leaves[1], nodes, features)
-        fill_jacobian(node_ops, feature_ops, coefficients, n_densities, nodes, entries, jacobian)
-        first[:] = 0  # first slot of each species: packed pairs are sorted by species
-        for p in range(start, stop):
-            first[species[neighbors[p]] + 1] += 1
-        for z in range(n_species):
-            first[z + 1] += first[z]
-        for c in range(len(channel_radial)):
-            q, angular, begin = channel_radial[c], channel_angular[c], channel_start[c] - 1
-            for s in range(n_pairs):
-                weight = channel_weights[species[neighbors[start + s]], c]
-                if weight == 0.0 and not shared[c]:
-                    continue
-                slope = weight * d_radial[s, q]
-                value = weight * radial[s, q] / distances[s]
-                for a in range(channel_size[c]):
-                    along = slope * harmonics[s, angular + a]
-                    k = begin + a
-                    for axis in range(3):
-                        d_density[k, 3 * s + axis] = (
-                            along * units[s, axis] + value * d_harmonics[s, axis, angular + a]
-                        )
+    centers, slots, vectors = blocks
+    radials, channels, _, constants, products = program
+    n_features = len(readout[0]) - 1
+    n_species = len(radials[0])
+    n_angular = len(radials[2]) * len(radials[2])
+    n_widest = _widest(channels[0])
+    legendre = np.empty(8 * n_angular)
+    radial = np.empty((4, 8 * n_widest))
+    harmonics = np.empty((4, 8 * n_angular))
+    scratch = (legendre, radial, harmonics)
+    slopes = np.empty(8 * 3 * n_angular)
+    nodes = np.empty(8 * products[4])
+    entries = np.empty(8 * sizes[0])
+    row = np.empty(8 * sizes[1])
+    derivatives = np.zeros(8 * 3 * TILE * len(constants))  # [density, slot in tile, axis]
+    sums = np.empty((n_features, 8 * 9))  # per feature: virial (6), force on the centre (3)
+    pair = np.empty(8 * 6)
+    value = np.empty(8)
+    for block in range(first, last):
+        fill_densities(block, slots, vectors, radials, channels, constants, scratch, nodes)
+        fill_products(1 + len(constants), products, nodes)
+        fill_node_entries(node_ops, len(constants), nodes, entries)
+        sums[:] = 0.0
+        for species in range(n_species):
+            begin, end = slots[block, species], slots[block, species + 1]
+            for tile in range(begin, end, TILE):
+                count = min(TILE, end - tile)
+                _fill_density_derivatives(
+                    tile, count, species, vectors, radials, channels, scratch, slopes,
+                    derivatives,
+                )  # fmt: skip
+                for f in range(n_features):
+                    use = f * n_species + species
+                    if uses[0][use] == uses[0][use + 1]:
+                        continue
+                    fill_feature_row(f, feature_ops, nodes, entries, row)
+                    _add_tile(
+                        tile, count, neighbors, vectors, use, uses, row, derivatives, atom_rows,
+                        pair, sums[f], rows[f],
+                    )  # fmt: skip
         for f in range(n_features):
-            row = rows[f]
-            row[0] += features[f]
-            gradient[: 3 * n_pairs] = 0.0
-            for e in range(jacobian_offsets[f], jacobian_offsets[f + 1]):
-                k = jacobian_density[e]
-                value = jacobian[e]
-                slots = d_density[k]
-                for t in range(3 * first[ranges[k, 0]], 3 * first[ranges[k, 1] + 1]):
-                    gradient[t] += value * slots[t]
-            _add_gradient(start, stop, i, neighbors, vectors, gradient, row)
+            store(value, 0, feature(f, readout, nodes))
+            for lane in range(8):
+                i = centers[block, lane]
+                if i >= 0:
+                    e, x = energy_rows[i], atom_rows[i]
+                    rows[f, e] += value[lane]
+                    for k in range(6):
+                        rows[f, e + 1 + k] += sums[f, 8 * k + lane]
+                    for k in range(3):
+                        rows[f, x + k] += sums[f, 8 * (6 + k) + lane]
 
 
 @kernel
-def _add_gradient(start, stop, i, neighbors, vectors, gradient, row):
-    """Add the gradients of one feature of one centre to its row: see kernels/pairs.py for signs."""
-    for p in range(start, stop):
-        s = 3 * (p - start)
-        j = 7 + 3 * neighbors[p]
-        gx, gy, gz = gradient[s], gradient[s + 1], gradient[s + 2]
-        x, y, z = vectors[p, 0], vectors[p, 1], vectors[p, 2]
-        row[1] -= x * gx
-        row[2] -= y * gy
-        row[3] -= z * gz
-        row[4] -= 0.5 * (y * gz + z * gy)
-        row[5] -= 0.5 * (x * gz + z * gx)
-        row[6] -= 0.5 * (x * gy + y * gx)
-        row[j] -= gx
-        row[j + 1] -= gy
-        row[j + 2] -= gz
-        row[7 + 3 * i] += gx
-        row[8 + 3 * i] += gy
-        row[9 + 3 * i] += gz
+def _widest(offsets):
+    """Return the largest number of channels of any neighbor species."""
+    widest = 1
+    for z in range(len(offsets) - 1):
+        widest = max(widest, offsets[z + 1] - offsets[z])
+    return widest
+
+
+@kernel
+def _fill_density_derivatives(
+    tile, count, species, vectors, radials, channels, scratch, slopes, derivatives
+):
+    """
+    Differentiate the densities by the pair vectors of the slots of a tile.
+
+    `derivatives` is indexed [density, slot in tile, axis]; only densities that see `species` are
+    written.
+    """
+    parameters, recurrence, norms = radials
+    offsets, channel_radial, weight, start, angular, size = channels
+    legendre, radial, harmonics = scratch
+    begin, end = offsets[species], offsets[species + 1]
+    for u in range(count):
+        r, inverse, x, y, z = polar(vectors, tile + u)
+        fill_radial(
+            r, parameters[species], recurrence[species], channel_radial[begin:end],
+            weight[begin:end], radial[0], radial[1],
+        )  # fmt: skip
+        fill_harmonics(x, y, z, norms, legendre, harmonics[0])
+        fill_harmonic_gradients(x, y, z, norms, legendre, harmonics[0], slopes)
+        for c in range(end - begin):
+            across, along = load(radial[0], c) * inverse, load(radial[1], c)
+            a = angular[begin + c]
+            for m in range(size[begin + c]):
+                outward = along * load(harmonics[0], a + m)
+                k = 3 * ((start[begin + c] - 1 + m) * TILE + u)
+                s = 3 * (a + m)
+                store(derivatives, k, fma(across, load(slopes, s), outward * x))
+                store(derivatives, k + 1, fma(across, load(slopes, s + 1), outward * y))
+                store(derivatives, k + 2, fma(across, load(slopes, s + 2), outward * z))
+
+
+@kernel
+def _add_tile(
+    tile, count, neighbors, vectors, use, uses, row, derivatives, atom_rows, pair, sums, target
+):  # fmt: skip
+    """Add one feature's gradients over a tile: forces on neighbors, and sums for the centre."""
+    offsets, entry, density = uses
+    for u in range(0, count, 2):
+        x0, y0, z0 = splat(0.0), splat(0.0), splat(0.0)
+        x1, y1, z1 = splat(0.0), splat(0.0), splat(0.0)
+        for e in range(offsets[use], offsets[use + 1]):
+            value = load(row, entry[e])
+            k = 3 * (density[e] * TILE + u)
+            x0 = fma(value, load(derivatives, k), x0)
+            y0 = fma(value, load(derivatives, k + 1), y0)
+            z0 = fma(value, load(derivatives, k + 2), z0)
+            x1 = fma(value, load(derivatives, k + 3), x1)
+            y1 = fma(value, load(derivatives, k + 4), y1)
+            z1 = fma(value, load(derivatives, k + 5), z1)
+        store(pair, 0, x0)
+        store(pair, 1, y0)
+        store(pair, 2, z0)
+        store(pair, 3, x1)
+        store(pair, 4, y1)
+        store(pair, 5, z1)
+        for v in range(min(2, count - u)):
+            slot = tile + u + v
+            x, y, z = (
+                load(vectors, 3 * slot),
+                load(vectors, 3 * slot + 1),
+                load(vectors, 3 * slot + 2),
+            )
+            gx, gy, gz = load(pair, 3 * v), load(pair, 3 * v + 1), load(pair, 3 * v + 2)
+            store(sums, 0, load(sums, 0) - x * gx)
+            store(sums, 1, load(sums, 1) - y * gy)
+            store(sums, 2, load(sums, 2) - z * gz)
+            store(sums, 3, load(sums, 3) - (y * gz + z * gy) * 0.5)
+            store(sums, 4, load(sums, 4) - (x * gz + z * gx) * 0.5)
+            store(sums, 5, load(sums, 5) - (x * gy + y * gx) * 0.5)
+            store(sums, 6, load(sums, 6) + gx)
+            store(sums, 7, load(sums, 7) + gy)
+            store(sums, 8, load(sums, 8) + gz)
+            for lane in range(8):
+                j = neighbors[slot, lane]
+                if j >= 0:
+                    k = atom_rows[j]
+                    target[k] -= pair[24 * v + lane]
+                    target[k + 1] -= pair[24 * v + 8 + lane]
+                    target[k + 2] -= pair[24 * v + 16 + lane]

@@ -3,121 +3,136 @@
 from __future__ import annotations
 
 from linpot.kernels.compile import kernel
+from linpot.kernels.lanes import fma, load, splat, store
 
 
 @kernel
-def fill_products(first, target, left, right, coefficient, nodes):
+def fill_products(first, products, nodes):
     """
-    Evaluate the product nodes of one centre.
+    Evaluate the product nodes of a block.
 
     Parameters
     ----------
     first : int
         First product node.
-    target, left, right : int64[n_terms]
-    coefficient : float64[n_terms]
-    nodes : float64[n_nodes], in and out
+    products : tuple of (target, left, right, coefficient, n_nodes)
+    nodes : float64[n_nodes * 8], in and out
     """
-    nodes[first:] = 0.0
+    target, left, right, coefficient, n_nodes = products
+    for k in range(first, n_nodes):
+        store(nodes, k, splat(0.0))
     for t in range(len(target)):
-        nodes[target[t]] += coefficient[t] * nodes[left[t]] * nodes[right[t]]
+        product = load(nodes, left[t]) * load(nodes, right[t])
+        store(nodes, target[t], fma(product, splat(coefficient[t]), load(nodes, target[t])))
 
 
 @kernel
-def read_out(leaf_left, leaf_right, weights, nodes, energies):
+def read_out(leaves, weights, nodes):
     """
-    Sum the leaves of one centre for every output.
+    Return one weighted sum of leaves.
 
     Parameters
     ----------
-    leaf_left, leaf_right : int64[n_leaves]
-    weights : float64[n_outputs, n_leaves], eV
-    nodes : float64[n_nodes]
-    energies : float64[n_outputs], out, eV
-    """
-    for k in range(len(weights)):
-        total = 0.0
-        for t in range(len(leaf_left)):
-            total += weights[k, t] * nodes[leaf_left[t]] * nodes[leaf_right[t]]
-        energies[k] = total
-
-
-@kernel
-def pull_back_products(
-    target, left, right, coefficient, leaf_left, leaf_right, weights, nodes, adjoint
-):
-    """
-    Differentiate one weighted sum of leaves by every node.
-
-    Parameters
-    ----------
-    target, left, right : int64[n_terms]
-    coefficient : float64[n_terms]
-    leaf_left, leaf_right : int64[n_leaves]
+    leaves : tuple of (left, offsets, right)
+        Leaves ``offsets[g]:offsets[g + 1]`` share their left node ``left[g]``.
     weights : float64[n_leaves], eV
-    nodes : float64[n_nodes]
-    adjoint : float64[n_nodes], out, eV
+    nodes : float64[n_nodes * 8]
+
+    Returns
+    -------
+    lanes, eV
     """
-    adjoint[:] = 0.0
-    for t in range(len(leaf_left)):
-        a, b = leaf_left[t], leaf_right[t]
-        adjoint[a] += weights[t] * nodes[b]
-        adjoint[b] += weights[t] * nodes[a]
+    left, offsets, right = leaves
+    energy = splat(0.0)
+    for g in range(len(left)):
+        total = splat(0.0)
+        for t in range(offsets[g], offsets[g + 1]):
+            total = fma(splat(weights[t]), load(nodes, right[t]), total)
+        energy = fma(total, load(nodes, left[g]), energy)
+    return energy
+
+
+@kernel
+def pull_back_leaves(leaves, weights, outputs, nodes, adjoint):
+    """
+    Differentiate a sum of leaves by the nodes, and return the sum.
+
+    Leaves that share their left node share its adjoint: two fused multiply-adds per leaf give
+    value and derivatives.
+
+    Parameters
+    ----------
+    leaves : tuple of (left, offsets, right)
+    weights : float64[n_outputs, n_leaves], eV
+    outputs : float64[n_outputs * 8] or None
+        Factor of each output in the sum, in lanes; None for the first output alone.
+    nodes : float64[n_nodes * 8]
+    adjoint : float64[n_nodes * 8], out, eV
+
+    Returns
+    -------
+    lanes, eV
+    """
+    left, offsets, right = leaves
+    for k in range(len(adjoint) // 8):
+        store(adjoint, k, splat(0.0))
+    energy = splat(0.0)
+    for g in range(len(left)):
+        value = load(nodes, left[g])
+        total = splat(0.0)
+        for t in range(offsets[g], offsets[g + 1]):
+            if outputs is None:
+                weight = splat(weights[0, t])
+            else:
+                weight = splat(0.0)
+                for k in range(len(weights)):
+                    weight = fma(load(outputs, k), splat(weights[k, t]), weight)
+            b = right[t]
+            total = fma(weight, load(nodes, b), total)
+            store(adjoint, b, fma(weight, value, load(adjoint, b)))
+        energy = fma(total, value, energy)
+        store(adjoint, left[g], load(adjoint, left[g]) + total)
+    return energy
+
+
+@kernel
+def pull_back_products(products, nodes, adjoint):
+    """
+    Carry adjoints from product nodes to the densities.
+
+    Parameters
+    ----------
+    products : tuple of (target, left, right, coefficient, n_nodes)
+    nodes : float64[n_nodes * 8]
+    adjoint : float64[n_nodes * 8], in and out, eV
+    """
+    target, left, right, coefficient, _ = products
     for t in range(len(target) - 1, -1, -1):
         a, b = left[t], right[t]
-        scaled = coefficient[t] * adjoint[target[t]]
-        adjoint[a] += scaled * nodes[b]
-        adjoint[b] += scaled * nodes[a]
+        scaled = load(adjoint, target[t]) * coefficient[t]
+        store(adjoint, a, fma(scaled, load(nodes, b), load(adjoint, a)))
+        store(adjoint, b, fma(scaled, load(nodes, a), load(adjoint, b)))
 
 
 @kernel
-def fill_features(offsets, leaf, coefficient, leaf_left, leaf_right, nodes, features):
+def feature(f, readout, nodes):
     """
-    Evaluate all features of one centre.
+    Return one feature of a block.
 
     Parameters
     ----------
-    offsets : int64[n_features + 1]
-    leaf : int64[n_entries]
-    coefficient : float64[n_entries]
-    leaf_left, leaf_right : int64[n_leaves]
-    nodes : float64[n_nodes]
-    features : float64[n_features], out
-    """
-    for f in range(len(features)):
-        total = 0.0
-        for e in range(offsets[f], offsets[f + 1]):
-            t = leaf[e]
-            total += coefficient[e] * nodes[leaf_left[t]] * nodes[leaf_right[t]]
-        features[f] = total
+    f : int
+    readout : tuple of (offsets, left, right, coefficient)
+        Entries ``offsets[f]:offsets[f + 1]``: the two nodes of a leaf and its coefficient.
+    nodes : float64[n_nodes * 8]
 
-
-@kernel
-def fill_jacobian(node_ops, feature_ops, coefficients, n_densities, nodes, entries, jacobian):
+    Returns
+    -------
+    lanes
     """
-    Differentiate all features of one centre by all densities, over a static sparsity pattern.
-
-    Parameters
-    ----------
-    node_ops, feature_ops : int64[n_ops, 3]
-        Target entry, node that multiplies, source entry.
-    coefficients : tuple of (float64[n_node_ops], float64[n_feature_ops])
-    n_densities : int
-        The first `n_densities` entries are the derivatives of densities by themselves: 1.
-    nodes : float64[n_nodes]
-    entries : float64[n_entries], scratch
-        Derivatives of nodes.
-    jacobian : float64[n_jacobian], out
-        Derivatives of features.
-    """
-    entries[:n_densities] = 1.0
-    entries[n_densities:] = 0.0
-    for t in range(len(node_ops)):
-        entries[node_ops[t, 0]] += (
-            coefficients[0][t] * nodes[node_ops[t, 1]] * entries[node_ops[t, 2]]
-        )
-    jacobian[:] = 0.0
-    for t in range(len(feature_ops)):
-        jacobian[feature_ops[t, 0]] += (
-            coefficients[1][t] * nodes[feature_ops[t, 1]] * entries[feature_ops[t, 2]]
-        )
+    offsets, left, right, coefficient = readout
+    total = splat(0.0)
+    for e in range(offsets[f], offsets[f + 1]):
+        product = load(nodes, left[e]) * load(nodes, right[e])
+        total = fma(product, splat(coefficient[e]), total)
+    return total

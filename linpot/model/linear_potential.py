@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from linpot.basis.ace import Basis
 from linpot.basis.program import Program
+from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.checks import finite_array
 from linpot.errors import FileFormatError, InputError
@@ -143,7 +144,7 @@ class LinearPotential(EnergyModel):
             Energy (eV), virial xx yy zz yz xz xy (eV), force components (eV/A).
         """
         batch = pack([structure], self.elements, self.engine.cutoffs)
-        return self.engine.design_rows(batch)
+        return self.engine.design_rows(batch)[0]
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Return header and arrays; equal programs are stored once."""
@@ -189,6 +190,8 @@ class LinearPotential(EnergyModel):
         recurrence = finite_array(
             "radial_recurrence", arrays["radial_recurrence"], [n_species, n_species, None, 3]
         )
+        for row in parameters.reshape(-1, 4):
+            RadialParameters(*row)  # refuses what kernels cannot run
         consistent = (
             len(which) == n_species
             and recurrence.shape[2] >= n_radial

@@ -1,21 +1,55 @@
-"""A flat list of centres with their packed pairs: what the engine works on."""
+"""A flat list of centres with their packed pairs, laid out for the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from linpot.errors import InputError
-from linpot.kernels.pairs import pack_pairs, sum_pair_gradients
+from linpot.kernels.lanes import WIDTH
+from linpot.kernels.pairs import fill_blocks, pack_pairs, sum_pair_gradients
 from linpot.model.protocol import species_indices
 from linpot.structures.neighbors import Neighbors, find_neighbors
 from linpot.structures.structure import Structure
 
 CLOSEST = 0.01
 """Atoms closer than this, in A, are taken for a mistake."""
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """
+    Centres side by side: `WIDTH` of one species to a block.
+
+    Attributes
+    ----------
+    ranges : int64[n_species + 1]
+        Blocks of centre species z are ``ranges[z]:ranges[z + 1]``.
+    centers : int64[n_blocks, WIDTH]
+        Atoms, -1 for padding.
+    slots : int64[n_blocks, n_species + 1]
+        First slot of each neighbor species, and the end.
+    vectors : float64[n_slots * 3 * WIDTH], A
+        Lanes ``3 slot + axis``; padding lies at the cutoff.
+    neighbors : int64[n_slots, WIDTH]
+        Atoms, -1 for padding.
+    places : int64[n_pairs]
+        Where the x component of every pair lies in `vectors`.
+    """
+
+    ranges: Ints
+    centers: Ints
+    slots: Ints
+    vectors: Floats
+    neighbors: Ints
+    places: Ints
 
 
 @dataclass(frozen=True)
@@ -34,29 +68,79 @@ class PairBatch:
     neighbors : int64[n_pairs]
         Atom indices of the flat list; pairs of a centre are sorted by neighbor species.
     vectors : float64[n_pairs, 3], A
+    counts : int64[n_atoms, n_species]
+        Pairs of each centre by neighbor species.
+    cutoffs : float64[n_species, n_species], A
     """
 
-    species: NDArray[np.int64]
-    structure: NDArray[np.int64]
+    species: Ints
+    structure: Ints
     n_structures: int
-    offsets: NDArray[np.int64]
-    neighbors: NDArray[np.int64]
-    vectors: NDArray[np.float64]
+    offsets: Ints
+    neighbors: Ints
+    vectors: Floats
+    counts: Ints
+    cutoffs: Floats
 
-    @property
-    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Offsets, neighbors and vectors as the engine takes them."""
-        return self.offsets, self.neighbors, self.vectors
+    @cached_property
+    def blocks(self) -> Blocks:
+        """The same pairs laid out in lanes, centres with alike neighbor counts together."""
+        n_species = len(self.cutoffs)
+        order = np.lexsort((*self.counts.T[::-1], self.species))
+        per_species = np.bincount(self.species, minlength=n_species)
+        n_blocks = -(-per_species // WIDTH)
+        ranges = np.concatenate([[0], np.cumsum(n_blocks)]).astype(np.int64)
+        centers = np.full((int(ranges[-1]), WIDTH), -1, dtype=np.int64)
+        first = 0
+        for species, count in enumerate(per_species.tolist()):
+            mine = centers[ranges[species] : ranges[species + 1]].reshape(-1)
+            mine[:count] = order[first : first + count]
+            first += count
+        padded = np.concatenate([self.counts, np.zeros((1, n_species), dtype=np.int64)])
+        widths = padded[centers].max(axis=1)  # [block, species]
+        ends = np.cumsum(widths.ravel()).reshape(widths.shape)
+        slots = np.concatenate([ends[:, :1] - widths[:, :1], ends], axis=1)
+        n_slots = int(slots[-1, -1]) if len(slots) else 0
+        vectors = np.empty(n_slots * 3 * WIDTH)
+        neighbors = np.empty((n_slots, WIDTH), dtype=np.int64)
+        places = np.empty(len(self.neighbors), dtype=np.int64)
+        fill_blocks(
+            centers,
+            slots,
+            self.offsets,
+            self.neighbors,
+            self.vectors,
+            self.counts,
+            np.repeat(self.cutoffs, n_blocks, axis=0),
+            vectors,
+            neighbors,
+            places,
+        )
+        return Blocks(ranges, centers, slots, vectors, neighbors, places)
 
-    def forces_and_virials(
-        self, gradients: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def by_pair(self, lanes: Floats) -> Floats:
+        """
+        Reorder what the engine wrote in lanes.
+
+        Parameters
+        ----------
+        lanes : float64[n_slots * 3 * WIDTH]
+
+        Returns
+        -------
+        float64[n_pairs, 3]
+            In the order of `neighbors` and `vectors`.
+        """
+        return lanes[self.blocks.places[:, None] + WIDTH * np.arange(3)]
+
+    def forces_and_virials(self, gradients: Floats) -> tuple[Floats, Floats]:
         """
         Sum derivatives by pair vectors, in a fixed order.
 
         Parameters
         ----------
-        gradients : float64[n_pairs, 3], eV/A
+        gradients : float64[n_pairs, 3] or float64[n_slots * 3 * WIDTH], eV/A
+            In the order of the pairs, or as the engine writes them.
 
         Returns
         -------
@@ -65,8 +149,18 @@ class PairBatch:
         """
         forces = np.zeros((len(self.species), 3))
         virials = np.zeros((self.n_structures, 3, 3))
+        by_pair = gradients.ndim == 2
+        places = 3 * np.arange(len(self.neighbors)) if by_pair else self.blocks.places
         sum_pair_gradients(
-            self.offsets, self.neighbors, self.vectors, gradients, self.structure, forces, virials
+            self.offsets,
+            self.neighbors,
+            self.vectors,
+            places,
+            1 if by_pair else WIDTH,
+            gradients.reshape(-1),
+            self.structure,
+            forces,
+            virials,
         )
         return forces, virials
 
@@ -74,7 +168,7 @@ class PairBatch:
 def pack(
     structures: Sequence[Structure],
     elements: tuple[str, ...],
-    cutoffs: NDArray[np.float64],
+    cutoffs: Floats,
     neighbors: Sequence[Neighbors | None] | None = None,
 ) -> PairBatch:
     """
@@ -118,33 +212,39 @@ def pack(
             [b.neighbors + start for b, start in zip(batches, n_atoms, strict=False)]
         ),
         vectors=np.concatenate([b.vectors for b in batches]),
+        counts=np.concatenate([b.counts for b in batches]),
+        cutoffs=cutoffs,
     )
 
 
 def _pack_one(
     structure: Structure,
     elements: tuple[str, ...],
-    cutoffs: NDArray[np.float64],
+    cutoffs: Floats,
     neighbors: Neighbors | None,
 ) -> PairBatch:
     species = species_indices(structure, elements)
     if neighbors is None:
         neighbors = find_neighbors(structure, float(cutoffs.max()))
-    vectors = neighbors.vectors(structure.positions, structure.cell)
     offsets = np.empty(structure.n_atoms + 1, dtype=np.int64)
     packed = np.empty(neighbors.n_pairs, dtype=np.int64)
     packed_vectors = np.empty((neighbors.n_pairs, 3))
+    counts = np.empty((structure.n_atoms, len(elements)), dtype=np.int64)
     smallest = pack_pairs(
         neighbors.offsets,
         neighbors.neighbors,
-        vectors,
+        neighbors.shifts,
+        structure.positions,
+        structure.cell,
         species,
         cutoffs,
         offsets,
         packed,
         packed_vectors,
+        counts,
     )
     if smallest < CLOSEST**2:
+        vectors = neighbors.vectors(structure.positions, structure.cell)
         pair = int(np.argmin((vectors**2).sum(axis=1)))
         raise InputError(
             f"atoms {neighbors.centers[pair]} and {neighbors.neighbors[pair]} of {structure.name} "
@@ -158,4 +258,6 @@ def _pack_one(
         offsets=offsets,
         neighbors=packed[:count],
         vectors=packed_vectors[:count],
+        counts=counts,
+        cutoffs=cutoffs,
     )
