@@ -41,14 +41,14 @@ def write_results(name: str, results: dict[str, Any]) -> Path:
 
 
 def _commit() -> str:
+    commit = _git("rev-parse", "--short", "HEAD")
+    return commit + ("+changes" if _git("status", "--porcelain", "--", "../linpot") else "")
+
+
+def _git(*arguments: str) -> str:
     here = Path(__file__).parent
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True
-    ).stdout.strip()
-    dirty = subprocess.run(
-        ["git", "status", "--porcelain", "--", "../linpot"], cwd=here, capture_output=True, text=True
-    ).stdout.strip()
-    return commit + ("+changes" if dirty else "")
+    run = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True)
+    return run.stdout.strip()
 
 
 def _processor() -> str:

@@ -18,6 +18,7 @@ from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
 from linpot.io.potential_file import load_potential as load
 from linpot.io.potential_file import save_potential as save
+from linpot.io.shipped_data import shipped_silicon
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel, Prediction
 from linpot.model.sum import ModelSum
@@ -63,4 +64,5 @@ __all__ = [
     "read_dataset",
     "run_fit",
     "save",
+    "shipped_silicon",
 ]

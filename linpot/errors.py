@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class InputError(ValueError):
-    """A value, shape or combination given by the user is wrong; the message names it and the remedy."""
+    """A value or combination given by the user is wrong; the message names it and the remedy."""
 
 
 class FileFormatError(InputError):

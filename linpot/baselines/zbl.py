@@ -130,7 +130,7 @@ class ZBL(PairPotential):
         )
 
     def _switch_coefficients(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
-        """A, B, C of the LAMMPS switch: float64[3, n_pairs]."""
+        """Return A, B, C of the LAMMPS switch: float64[3, n_pairs]."""
         starts = self._starts[first, second]
         cutoffs = self.cutoffs[first, second]
         width = cutoffs - starts

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from linpot.errors import FileFormatError
-from linpot.model.protocol import EnergyModel
 
-Model = TypeVar("Model", bound=EnergyModel)
 
-_CLASSES: dict[str, type[EnergyModel]] = {}
+class _HasKind(Protocol):
+    kind: ClassVar[str]
+
+
+Model = TypeVar("Model", bound=_HasKind)
+
+_CLASSES: dict[str, type[Any]] = {}
 
 
 def register_model(cls: type[Model]) -> type[Model]:
@@ -19,9 +23,9 @@ def register_model(cls: type[Model]) -> type[Model]:
     return cls
 
 
-def class_of_kind(kind: str) -> type[EnergyModel]:
+def class_of_kind(kind: str) -> type[Any]:
     """
-    Return the class registered for a kind.
+    Return the class of `EnergyModel` registered for a kind.
 
     Raises
     ------
