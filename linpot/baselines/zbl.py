@@ -15,6 +15,7 @@ from linpot import checks
 from linpot.baselines.pair_potential import PairPotential
 from linpot.constants import COULOMB
 from linpot.errors import InputError
+from linpot.kernels.repulsion import fill_screened_repulsion
 from linpot.model.registry import register_model
 
 Floats = NDArray[np.float64]
@@ -87,19 +88,23 @@ class ZBL(PairPotential):
         return self._matrix(self.pair_cutoffs)
 
     @cached_property
-    def _starts(self) -> Floats:
-        return self._matrix(self.switch_starts)
-
-    @cached_property
-    def _charges(self) -> Floats:
-        return np.array([float(atomic_numbers[s]) for s in self.symbols])
-
-    @cached_property
-    def _switch(self) -> Floats:
-        """A, B, C of the switch of each pair: float64[3, n_species, n_species]."""
-        n = len(self.symbols)
-        first, second = np.divmod(np.arange(n * n, dtype=np.int64), np.int64(n))
-        return self._switch_coefficients(first, second).reshape(3, n, n)
+    def _tables(self) -> _Tables:
+        charges = np.array([float(atomic_numbers[s]) for s in self.symbols])
+        screening = charges**_EXPONENT
+        strengths = COULOMB * np.outer(charges, charges).ravel()
+        decays = np.add.outer(screening, screening).ravel()[:, None] * _DECAYS / _LENGTH
+        starts, cutoffs = self._matrix(self.switch_starts).ravel(), self.cutoffs.ravel()
+        energy, slope, curvature = _bare(cutoffs, strengths, decays)
+        width = cutoffs - starts
+        switches = np.stack(
+            [
+                (-3.0 * slope + width * curvature) / width**2,
+                (2.0 * slope - width * curvature) / width**3,
+                -energy + width * slope / 2.0 - width**2 * curvature / 12.0,
+            ],
+            axis=1,
+        )
+        return _Tables(strengths, decays, starts, switches)
 
     def _matrix(self, values: Mapping[tuple[str, str], float]) -> Floats:
         return np.array([[self._of(values, a, b) for b in self.symbols] for a in self.symbols])
@@ -108,37 +113,20 @@ class ZBL(PairPotential):
         self, r: Floats, first: NDArray[np.int64], second: NDArray[np.int64]
     ) -> tuple[Floats, Floats]:
         """Evaluate the switched repulsion."""
-        bare, slope, _ = self._bare(r, first, second)
-        a, b, c = self._switch[:, first, second]
-        t = np.maximum(r - self._starts[first, second], 0.0)
-        energies = bare + t**3 * (a / 3.0 + b / 4.0 * t) + c
-        return energies, slope + t**2 * (a + b * t)
-
-    def _bare(
-        self, r: Floats, first: NDArray[np.int64], second: NDArray[np.int64]
-    ) -> tuple[Floats, Floats, Floats]:
-        """Return energy, first and second derivative without the switch."""
-        charges = self._charges
-        za, zb = charges[first], charges[second]
-        decays = _DECAYS[:, None] * (za**_EXPONENT + zb**_EXPONENT) / _LENGTH
-        terms = _AMPLITUDES[:, None] * np.exp(-decays * r) * (COULOMB * za * zb / r)
-        by_r = 1.0 / r
-        return (
-            terms.sum(axis=0),
-            -(terms * (decays + by_r)).sum(axis=0),
-            (terms * ((decays + by_r) ** 2 + by_r**2)).sum(axis=0),
+        energies, derivatives = np.empty_like(r), np.empty_like(r)
+        tables = self._tables
+        fill_screened_repulsion(
+            r,
+            first * len(self.symbols) + second,
+            tables.strengths,
+            _AMPLITUDES,
+            tables.decays,
+            tables.starts,
+            tables.switches,
+            energies,
+            derivatives,
         )
-
-    def _switch_coefficients(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
-        """Return A, B, C of the LAMMPS switch: float64[3, n_pairs]."""
-        starts = self._starts[first, second]
-        cutoffs = self.cutoffs[first, second]
-        width = cutoffs - starts
-        energy, slope, curvature = self._bare(cutoffs, first, second)
-        a = (-3.0 * slope + width * curvature) / width**2
-        b = (2.0 * slope - width * curvature) / width**3
-        c = -energy + width * slope / 2.0 - width**2 * curvature / 12.0
-        return np.stack([a, b, c])
+        return energies, derivatives
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Return plain values."""
@@ -159,3 +147,24 @@ class ZBL(PairPotential):
         return cls(
             tuple(header["symbols"]), by_pair(header["switch_starts"]), by_pair(header["cutoffs"])
         )
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What the kernel takes, indexed by ordered pair of species."""
+
+    strengths: Floats
+    decays: Floats
+    starts: Floats
+    switches: Floats
+
+
+def _bare(r: Floats, strengths: Floats, decays: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return energy, first and second derivative of every pair at its own r, without the switch."""
+    by_r = 1.0 / r[:, None]
+    terms = _AMPLITUDES * np.exp(-decays * r[:, None]) * strengths[:, None] * by_r
+    return (
+        terms.sum(axis=1),
+        -(terms * (decays + by_r)).sum(axis=1),
+        (terms * ((decays + by_r) ** 2 + by_r**2)).sum(axis=1),
+    )

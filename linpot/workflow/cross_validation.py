@@ -62,6 +62,7 @@ def cross_validate(
         targets,
         settings,
         merged=plan.estimate.merged,
+        restraints=plan.restraints,
         folds=fold_of,
         progress=monitor.advance,
     )

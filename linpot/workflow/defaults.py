@@ -18,8 +18,8 @@ Distances = Mapping[Pair, PairDistances]
 CUTOFF = 5.25  # A
 CUTOFF_PER_TYPICAL_DISTANCE = 1.9  # for atoms so large that CUTOFF would miss the second shell
 DECAY = 1.0
-TAPER_START, TAPER_END = 0.75, 0.97  # of the shortest distance seen
-ZBL_START, ZBL_CUTOFF = 0.5, 1.15  # of the shortest distance seen
+TAPER_START, TAPER_END = 0.75, 1.0  # of the shortest distance seen
+ZBL_START, ZBL_CUTOFF = 0.8, 2.0  # of the shortest distance seen
 
 
 def default_radial(
@@ -61,7 +61,7 @@ def default_radial(
 
 def default_zbl(distances: Distances, elements: tuple[str, ...]) -> ZBL:
     """
-    Choose a repulsion that rules below the shortest distances and ends just above them.
+    Choose a repulsion that rules below the shortest distances and fades out over the data.
 
     Parameters
     ----------

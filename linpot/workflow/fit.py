@@ -13,13 +13,14 @@ from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
 from linpot.structures.distances import PairDistances, survey_distances
-from linpot.structures.structure import Labels
+from linpot.structures.structure import Labels, Structure
 from linpot.validation.dimers import DimerCurve, check_dimers
-from linpot.workflow.defaults import default_radial, default_zbl
+from linpot.workflow.defaults import TAPER_START, default_radial, default_zbl
 from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.provenance import provenance
 from linpot.workflow.regression import collect_factors, solve_factors
+from linpot.workflow.restraints import wall_dimers
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.targets import subtract_model, subtract_reference
 
@@ -59,12 +60,15 @@ class FitPlan:
     ----------
     basis : Basis
     baseline : EnergyModel or None
+    restraints : list of Structure
+        See `wall_dimers`; empty without the default repulsion.
     distances : dict of pair to PairDistances
     estimate : FitEstimate
     """
 
     basis: Basis
     baseline: EnergyModel | None
+    restraints: list[Structure]
     distances: dict[tuple[str, str], PairDistances]
     estimate: FitEstimate
 
@@ -135,7 +139,10 @@ def plan_fit(train: Dataset, settings: FitSettings) -> FitPlan:
     estimate = estimate_fit(
         basis, train, memory_limit=settings.memory_limit, threads=settings.threads
     )
-    return FitPlan(basis, baseline, distances, estimate)
+    restraints: list[Structure] = []
+    if settings.baseline == "zbl":
+        restraints = wall_dimers(distances, TAPER_START, settings.restraint)
+    return FitPlan(basis, baseline, restraints, distances, estimate)
 
 
 def run_fit(
@@ -179,6 +186,7 @@ def run_fit(
         targets,
         settings,
         merged=plan.estimate.merged,
+        restraints=plan.restraints,
         progress=monitor.advance,
     )
     monitor.stage("solve", 1)

@@ -22,6 +22,8 @@ Key = tuple[str, str, int]
 """Group, property, fold (0 without cross-validation)."""
 
 MERGED = "all groups"
+RESTRAINT = "restraints"
+NO_FOLD = -1
 
 
 def collect_factors(
@@ -31,6 +33,7 @@ def collect_factors(
     settings: FitSettings,
     *,
     merged: bool,
+    restraints: Sequence[Structure] = (),
     folds: Sequence[int] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> FactorSet[Key]:
@@ -46,6 +49,8 @@ def collect_factors(
     settings : FitSettings
     merged : bool
         Whether groups share factors; their weights then go into the rows.
+    restraints : sequence of Structure
+        Structures whose labels the linear part should meet by itself; in every fold.
     folds : sequence of int, optional
         Fold of each structure.
     progress : callable, optional
@@ -67,6 +72,9 @@ def collect_factors(
             factors.add((MERGED, block.name, fold), block.X * weight, block.y * weight)
         else:
             factors.add((block.group, block.name, fold), block.X, block.y)
+    for index, structure in enumerate(restraints):
+        for block in builder.build(index, structure, structure.labels):
+            factors.add((RESTRAINT, block.name, NO_FOLD), block.X, block.y)
     return factors
 
 
@@ -111,5 +119,6 @@ def solve_factors(
 
 
 def _weight(weights: Weights, key: Key) -> float:
-    group, name, _ = key
-    return 1.0 if group == MERGED else weights.of(group, name)
+    group, name, fold = key
+    # what is merged or a restraint has its weight in the rows
+    return 1.0 if group == MERGED or fold == NO_FOLD else weights.of(group, name)

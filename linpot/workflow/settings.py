@@ -40,6 +40,9 @@ class FitSettings:
     prior : SmoothnessPrior
     angular_weight, pair_weight : float
         See `BasisSpecification`.
+    restraint : float, 1/eV
+        Weight of dimers below the shortest distances on which the learned part should vanish, so
+        that the default repulsion rules there; 0 for none.
     seed : int
         Of anything random; a plain fit has nothing random.
     threads : int
@@ -59,6 +62,7 @@ class FitSettings:
     prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
     angular_weight: float = 1.0
     pair_weight: float = 0.7
+    restraint: float = 10.0
     seed: int = 0
     threads: int = 1
     memory_limit: float = 4.0
@@ -67,6 +71,7 @@ class FitSettings:
         checks.integer("body_order", self.body_order, low=2, high=MAX_BODY_ORDER)
         checks.integer("seed", self.seed, low=0)
         checks.integer("threads", self.threads, low=1)
+        checks.non_negative("restraint", self.restraint, "weight in 1/eV")
         checks.positive("memory_limit", self.memory_limit, "number of GB")
         if isinstance(self.penalty, str):
             checks.one_of("penalty", self.penalty, PENALTY_RULES)
@@ -88,5 +93,6 @@ class FitSettings:
             "weights": self.weights.as_dict(),
             "penalty": self.penalty,
             "prior": self.prior.as_dict(),
+            "restraint": self.restraint,
             "seed": self.seed,
         }
