@@ -59,9 +59,9 @@ class BasisSpecification:
     body_order: int = 5
     n_functions: int | Mapping[str, int] | None = None
     max_degree: Degrees | Mapping[str, Degrees] | None = None
-    angular_weight: float = 1.0
+    angular_weight: float = 0.8
     pair_weight: float = 0.7
-    degree_offsets: tuple[float, ...] = field(default=(0.0, 0.0, 2.0, 4.0, 6.0, 8.0))
+    degree_offsets: tuple[float, ...] = field(default=(0.0, 0.0, 2.5, 5.0, 7.5, 10.0))
     l_max: int = 12
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ Distances = Mapping[Pair, PairDistances]
 # Found by cross-validation on the training data of four elements; see docs/decisions.md
 CUTOFF = 5.25  # A
 CUTOFF_PER_TYPICAL_DISTANCE = 1.9  # for atoms so large that CUTOFF would miss the second shell
-DECAY = 1.0
+DECAY = 0.5
 TAPER_START, TAPER_END = 0.75, 1.0  # of the shortest distance seen
 ZBL_START, ZBL_CUTOFF = 0.8, 2.0  # of the shortest distance seen
 

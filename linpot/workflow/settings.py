@@ -60,7 +60,7 @@ class FitSettings:
     weights: Weights = field(default_factory=Weights)
     penalty: float | str = "evidence"
     prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
-    angular_weight: float = 1.0
+    angular_weight: float = 0.8
     pair_weight: float = 0.7
     restraint: float = 10.0
     seed: int = 0
