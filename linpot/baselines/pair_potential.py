@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,18 +62,25 @@ class PairPotential(EnergyModel):
         threads: int = 1,
     ) -> Prediction:
         """Sum over all pairs."""
-        batch = pack([structure], self.elements, self.cutoffs, [neighbors])
-        centers = np.repeat(np.arange(structure.n_atoms), np.diff(batch.offsets))
-        r = np.linalg.norm(batch.vectors, axis=1)
+        return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
+
+    def predict_many(
+        self,
+        structures: Sequence[Structure],
+        neighbors: Sequence[Neighbors | None] | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> list[Prediction]:
+        """Sum over all pairs of many structures; see `EnergyModel.predict_many`."""
+        batch = pack(structures, self.elements, self.cutoffs, neighbors)
+        n_atoms = len(batch.species)
+        centers = np.repeat(np.arange(n_atoms), np.diff(batch.offsets))
+        r = np.sqrt(np.einsum("pa,pa->p", batch.vectors, batch.vectors))
         energies, derivatives = self.pair_energies(
             r, batch.species[centers], batch.species[batch.neighbors]
         )
         # every pair is seen from both ends
-        atomic = 0.5 * np.bincount(centers, weights=energies, minlength=structure.n_atoms).astype(
-            np.float64
-        )
-        if not forces:
-            return Prediction(energy=float(atomic.sum()), atomic_energies=atomic)
-        gradients = (0.5 * derivatives / r)[:, None] * batch.vectors
-        total, virials = batch.forces_and_virials(gradients)
-        return Prediction(float(atomic.sum()), total, virials[0], atomic)
+        atomic = np.bincount(centers, weights=0.5 * energies, minlength=n_atoms).astype(np.float64)
+        gradients = (0.5 * derivatives / r)[:, None] * batch.vectors if forces else None
+        return batch.predictions(atomic, gradients)

@@ -15,6 +15,10 @@ from linpot.model.pair_batch import pack
 from linpot.structures.structure import Labels, Structure
 
 Floats = NDArray[np.float64]
+Observation = tuple[int, Structure, Labels]
+
+BATCH = 48
+"""Atoms whose rows are built together at least: six full blocks of lanes."""
 
 
 @dataclass(frozen=True)
@@ -66,41 +70,51 @@ class RowBuilder:
         """Make a builder that knows the lowest energies of the data."""
         return cls(engine, weights, lowest_energies(list(structures)))
 
-    def build(self, index: int, structure: Structure, target: Labels) -> list[RowBlock]:
+    def build(self, observations: Sequence[Observation]) -> list[RowBlock]:
         """
-        Build the rows of one structure.
+        Build the rows of some structures, which share the lanes of the engine.
 
         Parameters
         ----------
-        index : int
-        structure : Structure
-            Its own labels decide the weights.
-        target : Labels
-            What the linear part has to explain: labels less E0 and baselines.
+        observations : sequence of (index, structure, target)
+            The structure's own labels decide the weights; the target is what the linear part has
+            to explain: labels less E0 and baselines.
 
         Returns
         -------
         list of RowBlock
-            One per property present.
+            One per structure and property present.
         """
-        batch = pack([structure], self.engine.basis.elements, self.engine.cutoffs)
-        rows = self.engine.design_rows(batch)[0]
-        n_atoms = structure.n_atoms
+        structures = [structure for _, structure, _ in observations]
+        batch = pack(structures, self.engine.basis.elements, self.engine.cutoffs)
+        blocks = []
+        for (index, structure, target), rows in zip(
+            observations, self.engine.design_rows(batch), strict=True
+        ):
+            blocks += self._weighted(index, structure, target, rows)
+        return blocks
+
+    def _weighted(
+        self, index: int, structure: Structure, target: Labels, rows: Floats
+    ) -> list[RowBlock]:
+        """Scale rows so that residuals of different cells compare, and by weights inside groups."""
+        group, n_atoms = structure.group, structure.n_atoms
         lowest = self.lowest.get(composition(structure), 0.0)
         factor = structure.weight * self.weights.energy_factor(structure, lowest)
         blocks = []
         if target.energy is not None:
             scale = factor / n_atoms
-            blocks.append(("energy", rows[:1] * scale, np.array([target.energy * scale])))
+            y = np.array([target.energy * scale])
+            blocks.append(RowBlock(index, group, "energy", rows[:1] * scale, y))
         if target.forces is not None and structure.labels.forces is not None:
             scales = factor * self.weights.force_factors(structure.labels.forces)
             y = target.forces.ravel() * scales
-            blocks.append(("forces", rows[7:] * scales[:, None], y))
+            blocks.append(RowBlock(index, group, "forces", rows[7:] * scales[:, None], y))
         if target.stress is not None:
             scale = factor / n_atoms
             y = -target.stress * structure.volume * scale
-            blocks.append(("stress", rows[1:7] * scale, y))
-        return [RowBlock(index, structure.group, name, X, y) for name, X, y in blocks]
+            blocks.append(RowBlock(index, group, "stress", rows[1:7] * scale, y))
+        return blocks
 
 
 def stream_rows(
@@ -127,14 +141,25 @@ def stream_rows(
     ------
     RowBlock
     """
-    jobs = (
-        delayed(builder.build)(index, structure, target)
-        for index, (structure, target) in enumerate(zip(structures, targets, strict=True))
-    )
+    observations = list(zip(range(len(structures)), structures, targets, strict=True))
+    batches = _batches(observations)
     results = Parallel(
         n_jobs=threads, backend="threading", return_as="generator", pre_dispatch="2*n_jobs"
-    )(jobs)
-    for done, blocks in enumerate(results, start=1):
+    )(delayed(builder.build)(batch) for batch in batches)
+    for batch, blocks in zip(batches, results, strict=True):
         yield from blocks
         if progress is not None:
-            progress(done)
+            progress(batch[-1][0] + 1)
+
+
+def _batches(observations: Sequence[Observation]) -> list[list[Observation]]:
+    """Put small structures together until the lanes are well filled."""
+    batches: list[list[Observation]] = [[]]
+    n_atoms = 0
+    for observation in observations:
+        if n_atoms >= BATCH:
+            batches.append([])
+            n_atoms = 0
+        batches[-1].append(observation)
+        n_atoms += observation[1].n_atoms
+    return batches

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -108,15 +108,22 @@ class LinearPotential(EnergyModel):
         threads: int = 1,
     ) -> Prediction:
         """Evaluate the potential; see `EnergyModel.predict`."""
-        batch = pack([structure], self.elements, self.engine.cutoffs, [neighbors])
+        return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
+
+    def predict_many(
+        self,
+        structures: Sequence[Structure],
+        neighbors: Sequence[Neighbors | None] | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> list[Prediction]:
+        """Evaluate many structures in one batch; see `EnergyModel.predict_many`."""
+        batch = pack(structures, self.elements, self.engine.cutoffs, neighbors)
         energies, gradients = self.engine.evaluate(
             batch, self._leaf_weights, gradients=forces, threads=threads
         )
-        atomic = energies[:, 0] + self._one_body[batch.species]
-        if gradients is None:
-            return Prediction(energy=float(atomic.sum()), atomic_energies=atomic)
-        total, virials = batch.forces_and_virials(gradients)
-        return Prediction(float(atomic.sum()), total, virials[0], atomic)
+        return batch.predictions(energies[:, 0] + self._one_body[batch.species], gradients)
 
     def features(self, structure: Structure, *, threads: int = 1) -> list[Floats]:
         """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from linpot.errors import InputError
 from linpot.kernels.lanes import WIDTH
 from linpot.kernels.pairs import fill_blocks, pack_pairs, sum_pair_gradients
-from linpot.model.protocol import species_indices
+from linpot.model.protocol import Prediction, species_indices
 from linpot.structures.neighbors import Neighbors, find_neighbors
 from linpot.structures.structure import Structure
 
@@ -117,6 +117,32 @@ class PairBatch:
             places,
         )
         return Blocks(ranges, centers, slots, vectors, neighbors, places)
+
+    def predictions(self, atomic: Floats, gradients: Floats | None) -> list[Prediction]:
+        """
+        Sum up and split by structure.
+
+        Parameters
+        ----------
+        atomic : float64[n_atoms], eV
+        gradients : as in `forces_and_virials`, or None
+
+        Returns
+        -------
+        list of Prediction
+        """
+        n_atoms = np.bincount(self.structure, minlength=self.n_structures)
+        ends = np.cumsum(n_atoms)
+        ranges = list(zip((ends - n_atoms).tolist(), ends.tolist(), strict=True))
+        if gradients is None:
+            return [
+                Prediction(float(atomic[a:b].sum()), None, None, atomic[a:b]) for a, b in ranges
+            ]
+        forces, virials = self.forces_and_virials(gradients)
+        return [
+            Prediction(float(atomic[a:b].sum()), forces[a:b], virial, atomic[a:b])
+            for (a, b), virial in zip(ranges, virials, strict=True)
+        ]
 
     def by_pair(self, lanes: Floats) -> Floats:
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -115,6 +115,35 @@ class EnergyModel(ABC):
         InputError
             For an element that the model does not know.
         """
+
+    def predict_many(
+        self,
+        structures: Sequence[Structure],
+        neighbors: Sequence[Neighbors | None] | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> list[Prediction]:
+        """
+        Evaluate the model on many structures; models that can do so put them into one batch.
+
+        Parameters
+        ----------
+        structures : sequence of Structure
+        neighbors : sequence of Neighbors or None, optional
+            One per structure.
+        forces, threads
+            As in `predict`.
+
+        Returns
+        -------
+        list of Prediction
+        """
+        given = neighbors or [None] * len(structures)
+        return [
+            self.predict(structure, own, forces=forces, threads=threads)
+            for structure, own in zip(structures, given, strict=True)
+        ]
 
     @abstractmethod
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,19 +62,28 @@ class ModelSum(EnergyModel):
         threads: int = 1,
     ) -> Prediction:
         """Evaluate all parts and add them; `extras` of the parts are merged."""
-        if neighbors is None:
-            neighbors = find_neighbors(structure, self.cutoff)
-        predictions = [
-            part.predict(structure, neighbors, forces=forces, threads=threads)
+        return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
+
+    def predict_many(
+        self,
+        structures: Sequence[Structure],
+        neighbors: Sequence[Neighbors | None] | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> list[Prediction]:
+        """Evaluate all parts on one set of neighbor lists; see `EnergyModel.predict_many`."""
+        lists = [
+            find_neighbors(structure, self.cutoff) if given is None else given
+            for structure, given in zip(
+                structures, neighbors or [None] * len(structures), strict=True
+            )
+        ]
+        by_part = [
+            part.predict_many(structures, lists, forces=forces, threads=threads)
             for part in self.parts
         ]
-        return Prediction(
-            energy=sum(p.energy for p in predictions),
-            forces=_add([p.forces for p in predictions]),
-            virial=_add([p.virial for p in predictions]),
-            atomic_energies=_add([p.atomic_energies for p in predictions]),
-            extras={name: value for p in predictions for name, value in p.extras.items()},
-        )
+        return [_sum(predictions) for predictions in zip(*by_part, strict=True)]
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Return the states of the parts, their arrays under ``<index>/``."""
@@ -96,6 +105,16 @@ class ModelSum(EnergyModel):
             mine = {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
             parts.append(class_of_kind(own["kind"]).from_state(own, mine))
         return cls(tuple(parts))
+
+
+def _sum(predictions: Sequence[Prediction]) -> Prediction:
+    return Prediction(
+        energy=sum(p.energy for p in predictions),
+        forces=_add([p.forces for p in predictions]),
+        virial=_add([p.virial for p in predictions]),
+        atomic_energies=_add([p.atomic_energies for p in predictions]),
+        extras={name: value for p in predictions for name, value in p.extras.items()},
+    )
 
 
 def _add(values: list[NDArray | None]) -> NDArray | None:

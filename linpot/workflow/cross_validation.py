@@ -10,7 +10,13 @@ from linpot import checks
 from linpot.errors import InputError
 from linpot.model.linear_potential import LinearPotential
 from linpot.structures.dataset import Dataset
-from linpot.workflow.evaluate import Metrics, residuals_of, summarise_residuals
+from linpot.workflow.evaluate import (
+    BATCH,
+    Metrics,
+    batches_of_atoms,
+    residuals_of,
+    summarise_residuals,
+)
 from linpot.workflow.fit import Monitor, Silent, plan_fit, prepare_targets
 from linpot.workflow.regression import collect_factors, solve_factors
 from linpot.workflow.settings import FitSettings
@@ -72,11 +78,10 @@ def cross_validate(
         coefficients, _ = solve_factors(factors, plan.basis, settings, leave_out=fold)
         learned = LinearPotential(plan.basis, coefficients, reference.values)
         potential = learned if plan.baseline is None else learned + plan.baseline
-        residuals += [
-            (s.group, residuals_of(potential, s, threads=settings.threads))
-            for s, own in zip(train, fold_of, strict=True)
-            if own == fold
-        ]
+        held_out = [s for s, own in zip(train, fold_of, strict=True) if own == fold]
+        for batch in batches_of_atoms(held_out, BATCH):
+            errors = residuals_of(potential, batch, threads=settings.threads)
+            residuals += [(s.group, own) for s, own in zip(batch, errors, strict=True)]
         monitor.advance(fold + 1)
     return summarise_residuals(residuals)
 

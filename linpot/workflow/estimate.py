@@ -10,6 +10,7 @@ import numpy as np
 from linpot.basis.ace import Basis
 from linpot.errors import InputError
 from linpot.fitting.factors import factor_bytes
+from linpot.fitting.rows import BATCH
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure
 
@@ -69,7 +70,7 @@ def estimate_fit(
         If even one factor per property does not fit into `memory_limit`.
     """
     n_columns = basis.n_features + 1
-    largest = max(s.n_atoms for s in structures)
+    largest = max(s.n_atoms for s in structures) + BATCH
     in_flight = 8 * n_columns * (7 + 3 * largest) * (4 * threads + 4)
     keys = {(s.group, name) for s in structures for name in s.labels.present}
     merged, n_keys = False, len(keys)

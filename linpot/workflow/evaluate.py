@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from linpot.errors import InputError
 from linpot.model.protocol import EnergyModel
 from linpot.structures.structure import Structure
+
+BATCH = 500
+"""Atoms evaluated together: enough to fill the lanes of small structures."""
 
 Statistics = dict[str, float | int]
 GroupErrors = dict[str, Statistics]
@@ -48,11 +51,28 @@ def evaluate_model(
         If no structure has a label.
     """
     residuals = []
-    for done, structure in enumerate(structures, start=1):
-        residuals.append((structure.group, residuals_of(model, structure, threads=threads)))
+    for batch in batches_of_atoms(structures, BATCH):
+        residuals += [
+            (structure.group, own)
+            for structure, own in zip(
+                batch, residuals_of(model, batch, threads=threads), strict=True
+            )
+        ]
         if progress is not None:
-            progress(done)
+            progress(len(residuals))
     return summarise_residuals(residuals)
+
+
+def batches_of_atoms(structures: Sequence[Structure], size: int) -> Iterator[list[Structure]]:
+    """Cut structures into runs of at least `size` atoms, the last one excepted."""
+    batch: list[Structure] = []
+    for structure in structures:
+        batch.append(structure)
+        if sum(s.n_atoms for s in batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def summarise_residuals(
@@ -87,29 +107,31 @@ def summarise_residuals(
 
 
 def residuals_of(
-    model: EnergyModel, structure: Structure, *, threads: int = 1
-) -> dict[str, NDArray[np.float64]]:
+    model: EnergyModel, structures: Sequence[Structure], *, threads: int = 1
+) -> list[dict[str, NDArray[np.float64]]]:
     """
-    Return prediction minus label of every property that a structure has.
+    Return prediction minus label of every property that each structure has.
 
     Returns
     -------
-    dict
+    list of dict
         "energy": float64[1], eV/atom; "forces": float64[3 n_atoms], eV/A; "stress": float64[6],
         eV/A^3.
     """
-    labels = structure.labels
-    if not labels.present:
-        return {}
-    need_forces = labels.forces is not None or labels.stress is not None
-    prediction = model.predict(structure, forces=need_forces, threads=threads)
-    residuals = {}
-    if labels.energy is not None:
-        residuals["energy"] = np.array([(prediction.energy - labels.energy) / structure.n_atoms])
-    if labels.forces is not None and prediction.forces is not None:
-        residuals["forces"] = (prediction.forces - labels.forces).ravel()
-    if labels.stress is not None:
-        residuals["stress"] = prediction.stress(structure) - labels.stress
+    need_forces = any(
+        s.labels.forces is not None or s.labels.stress is not None for s in structures
+    )
+    predictions = model.predict_many(structures, forces=need_forces, threads=threads)
+    residuals = []
+    for structure, prediction in zip(structures, predictions, strict=True):
+        labels, own = structure.labels, {}
+        if labels.energy is not None:
+            own["energy"] = np.array([(prediction.energy - labels.energy) / structure.n_atoms])
+        if labels.forces is not None and prediction.forces is not None:
+            own["forces"] = (prediction.forces - labels.forces).ravel()
+        if labels.stress is not None:
+            own["stress"] = prediction.stress(structure) - labels.stress
+        residuals.append(own)
     return residuals
 
 

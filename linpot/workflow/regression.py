@@ -72,8 +72,8 @@ def collect_factors(
             factors.add((MERGED, block.name, fold), block.X * weight, block.y * weight)
         else:
             factors.add((block.group, block.name, fold), block.X, block.y)
-    for index, structure in enumerate(restraints):
-        for block in builder.build(index, structure, structure.labels):
+    if restraints:
+        for block in builder.build([(0, structure, structure.labels) for structure in restraints]):
             factors.add((RESTRAINT, block.name, NO_FOLD), block.X, block.y)
     return factors
 

@@ -31,8 +31,9 @@ def subtract_model(
     if model is None:
         return [structure.labels for structure in structures]
     targets = []
-    for structure in structures:
-        labels, prediction = structure.labels, model.predict(structure, threads=threads)
+    predictions = model.predict_many(structures, threads=threads)
+    for structure, prediction in zip(structures, predictions, strict=True):
+        labels = structure.labels
         energy, forces, stress = labels.energy, labels.forces, labels.stress
         if energy is not None:
             energy = energy - prediction.energy
