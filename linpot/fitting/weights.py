@@ -43,9 +43,9 @@ class Weights:
         Forces on atoms that feel more than this are weighted down by ``force_cap / |F|``.
     """
 
-    energy: float = 150.0
+    energy: float = 200.0
     forces: float = 1.0
-    stress: float = 5.0
+    stress: float = 3.0
     groups: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
     energy_window: float | None = None
     force_cap: float | None = None

