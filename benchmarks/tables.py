@@ -1,0 +1,121 @@
+"""
+Tables of README.md, written from the committed results.
+
+    python -m benchmarks.tables          # rewrite the tables
+    python -m benchmarks.tables --check  # exit 1 if they are not up to date
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import RESULTS
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+
+# Test MAE (meV/atom, eV/A) of published potentials: Zuo et al., J. Phys. Chem. A 124, 731 (2020)
+PUBLISHED = {
+    "Ni": {"GAP": (0.42, 0.02), "MTP": (0.48, 0.01)},
+    "Cu": {"GAP": (0.46, 0.01), "MTP": (0.41, 0.01)},
+    "Mo": {"GAP": (2.24, 0.09), "MTP": (2.83, 0.09)},
+    "Si": {"GAP": (2.91, 0.07), "MTP": (2.21, 0.06)},
+}
+
+
+def load(name: str) -> dict[str, Any]:
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def tables() -> str:
+    """Return the generated part of the README."""
+    parts = [_elements(load("zuo2020")), _dynamics(load("dynamics"))]
+    if (RESULTS / "engine.json").exists():
+        parts.append(_engine(load("engine")))
+    return "\n\n".join(parts)
+
+
+def _elements(results: dict[str, Any]) -> str:
+    lines = [
+        "Elements of Zuo et al. (2020), their split; one recipe, no setting per element, nothing",
+        "chosen by the test sets. MAE of energies (meV/atom) / forces (eV/A); time of the whole",
+        f"regression on {results['runs'][0]['threads']} threads. GAP and MTP as that paper gives them.",
+        "",
+        "| | functions | test | 5-fold on training data | rows + solve | memory | GAP | MTP |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for run in results["runs"]:
+        test, folds = run["test"], run["cross_validation"]
+        seconds = run["seconds"]["design rows"] + run["seconds"]["solve"]
+        published = PUBLISHED[run["element"]]
+        last = run["n_functions"] >= 900
+        lines.append(
+            f"| {run['element']} | {run['n_functions']} | {_pair(test)} | {_pair(folds)} | "
+            f"{seconds:.1f} s | {run['peak_memory_GB']:.2f} GB | "
+            + " | ".join(f"{e:.2f} / {f:.2f}" if last else "" for e, f in published.values())
+            + " |"
+        )
+    return "\n".join([*lines, "", _origin(results)])
+
+
+def _dynamics(results: dict[str, Any]) -> str:
+    nve, nvt = results["nve"], results["nvt"]
+    return (
+        f"Dynamics with the silicon potential of 1000 functions: {nve['n_atoms']} atoms at "
+        f"{nve['mean_temperature_K']:.0f} K for {nve['picoseconds']:.0f} ps at constant energy, "
+        f"drift {abs(nve['drift_meV_per_atom_per_ps']):.4f} meV/atom/ps; {nvt['n_atoms']} atoms at "
+        f"{nvt['mean_temperature_K']:.0f} K for\n{nvt['picoseconds']:.0f} ps, no pair closer than "
+        f"{nvt['closest_pair_A']:.2f} A."
+    )
+
+
+def _engine(results: dict[str, Any]) -> str:
+    anchor = results["anchor_snap_us"]["median"]
+    lines = [
+        f"Cost of one step (energy, forces, stress) of {1000} silicon atoms, cutoff "
+        f"{results['silicon']['cutoff_A']:.0f} A, one thread, ASE calculator with ZBL, beside the",
+        f"SNAP potential of LAMMPS (2J = 8, {anchor:.0f} us/atom/step in the same run).",
+        "",
+        "| functions | test force MAE (eV/A) | us/atom, crystal | liquid | of which kernel | "
+        "relative to SNAP |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in results["silicon"]["sizes"]:
+        lines.append(
+            f"| {row['n_functions']} | {row['test_mae_forces_eV_A']:.4f} | "
+            f"{row['crystal_us']:.1f} | {row['liquid_us']:.1f} | {row['kernel_us']:.1f} | {row['crystal_us'] / anchor:.3f} |"
+        )
+    return "\n".join([*lines, "", _origin(results)])
+
+
+def _pair(errors: dict[str, Any]) -> str:
+    return f"{1e3 * errors['energy']['mae']:.2f} / {errors['forces']['mae']:.4f}"
+
+
+def _origin(results: dict[str, Any]) -> str:
+    machine, versions = results["machine"], results["versions"]
+    return (
+        f"<sub>`python -m benchmarks.{results['benchmark']}`, {results['date']}, commit "
+        f"{results['commit']}, {machine['processor']} with {machine['cores']} cores, Python "
+        f"{versions['python']}, numba {versions['numba']}</sub>"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    text = README.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    fresh = f"{before}{BEGIN}\n{tables()}\n{END}{after}"
+    if check:
+        raise SystemExit(0 if fresh == text else "README.md is not up to date")
+    README.write_text(fresh)
+
+
+if __name__ == "__main__":
+    main()
