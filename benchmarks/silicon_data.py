@@ -28,7 +28,7 @@ from ase.eos import EquationOfState
 from ase.io import write
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from benchmarks.silicon_structures import SEED, frames
+from benchmarks.silicon_structures import SEED, frames, strained
 
 PSEUDO = "Si.pz-vbc.UPF"
 CUTOFF_RY, SMEARING_RY, CONVERGENCE_RY = 28.0, 0.01, 1e-9

@@ -42,7 +42,7 @@ def _elements(results: dict[str, Any]) -> str:
     lines = [
         "Elements of Zuo et al. (2020), their split; one recipe, no setting per element, nothing",
         "chosen by the test sets. MAE of energies (meV/atom) / forces (eV/A); time of the whole",
-        f"regression on {results['runs'][0]['threads']} threads. GAP and MTP as that paper gives them.",
+        f"regression on {results['runs'][0]['threads']} threads. GAP, MTP: from that paper.",
         "",
         "| | functions | test | 5-fold on training data | rows + solve | memory | GAP | MTP |",
         "|---|---|---|---|---|---|---|---|",
@@ -86,7 +86,8 @@ def _engine(results: dict[str, Any]) -> str:
     for row in results["silicon"]["sizes"]:
         lines.append(
             f"| {row['n_functions']} | {row['test_mae_forces_eV_A']:.4f} | "
-            f"{row['crystal_us']:.1f} | {row['liquid_us']:.1f} | {row['kernel_us']:.1f} | {row['crystal_us'] / anchor:.3f} |"
+            f"{row['crystal_us']:.1f} | {row['liquid_us']:.1f} | {row['kernel_us']:.1f} | "
+            f"{row['crystal_us'] / anchor:.3f} |"
         )
     return "\n".join([*lines, "", _origin(results)])
 
