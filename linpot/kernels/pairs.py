@@ -29,8 +29,8 @@ def pack_pairs(
         Species index of every atom.
     cutoffs : float64[n_species, n_species], A
     packed_offsets : int64[n_atoms + 1], out
-    packed_neighbors : int64[n_pairs], out
-    packed_vectors : float64[n_pairs, 3], out, A
+    packed_neighbors : int64[n_pairs + 1], out
+    packed_vectors : float64[n_pairs + 1, 3], out, A
     counts : int64[n_atoms, n_species], out
         Pairs of each centre by neighbor species.
 
@@ -44,6 +44,7 @@ def pack_pairs(
     smallest = 1e300
     packed_offsets[0] = 0
     for i in range(len(offsets) - 1):
+        x0, y0, z0 = positions[i, 0], positions[i, 1], positions[i, 2]
         for wanted in range(n_species):
             limit = cutoffs[species[i], wanted] * cutoffs[species[i], wanted]
             before = count
@@ -52,21 +53,17 @@ def pack_pairs(
                 if n_species > 1 and species[j] != wanted:
                     continue
                 a, b, c = shifts[p, 0], shifts[p, 1], shifts[p, 2]
-                x = positions[j, 0] - positions[i, 0]
-                y = positions[j, 1] - positions[i, 1]
-                z = positions[j, 2] - positions[i, 2]
-                if a != 0.0 or b != 0.0 or c != 0.0:
-                    x += a * cell[0, 0] + b * cell[1, 0] + c * cell[2, 0]
-                    y += a * cell[0, 1] + b * cell[1, 1] + c * cell[2, 1]
-                    z += a * cell[0, 2] + b * cell[1, 2] + c * cell[2, 2]
+                x = positions[j, 0] - x0 + (a * cell[0, 0] + b * cell[1, 0] + c * cell[2, 0])
+                y = positions[j, 1] - y0 + (a * cell[0, 1] + b * cell[1, 1] + c * cell[2, 1])
+                z = positions[j, 2] - z0 + (a * cell[0, 2] + b * cell[1, 2] + c * cell[2, 2])
                 square = x * x + y * y + z * z
-                if square < limit:
-                    smallest = min(smallest, square)
-                    packed_neighbors[count] = j
-                    packed_vectors[count, 0] = x
-                    packed_vectors[count, 1] = y
-                    packed_vectors[count, 2] = z
-                    count += 1
+                smallest = min(smallest, square)
+                # written in any case and overwritten by the next: no branch to mispredict
+                packed_neighbors[count] = j
+                packed_vectors[count, 0] = x
+                packed_vectors[count, 1] = y
+                packed_vectors[count, 2] = z
+                count += 1 if square < limit else 0
             counts[i, wanted] = count - before
         packed_offsets[i + 1] = count
     return smallest

@@ -253,8 +253,8 @@ def _pack_one(
     if neighbors is None:
         neighbors = find_neighbors(structure, float(cutoffs.max()))
     offsets = np.empty(structure.n_atoms + 1, dtype=np.int64)
-    packed = np.empty(neighbors.n_pairs, dtype=np.int64)
-    packed_vectors = np.empty((neighbors.n_pairs, 3))
+    packed = np.empty(neighbors.n_pairs + 1, dtype=np.int64)
+    packed_vectors = np.empty((neighbors.n_pairs + 1, 3))
     counts = np.empty((structure.n_atoms, len(elements)), dtype=np.int64)
     smallest = pack_pairs(
         neighbors.offsets,
