@@ -12,9 +12,5 @@ COULOMB = 14.399645478425668
 GPA_PER_EV_A3 = 160.2176634
 """Pressure of 1 eV/A^3 in GPa."""
 
-# CODATA 2018 Boltzmann constant (exact) over the elementary charge (exact).
-BOLTZMANN = 8.617333262145179e-05
-"""Boltzmann constant, eV/K."""
-
 SQRT_4PI = math.sqrt(4.0 * math.pi)
 """Ratio of linpot's harmonics (Y_00 = 1) to orthonormal ones."""

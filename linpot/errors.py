@@ -11,10 +11,6 @@ class FileFormatError(InputError):
     """A file cannot be read as what it claims to be; the message names the file and the place."""
 
 
-class NotFittedError(InputError, AttributeError):
-    """An estimator was asked for a result before `fit`."""
-
-
 class ConvergenceError(RuntimeError):
     """
     An iteration stopped before its tolerance was met.

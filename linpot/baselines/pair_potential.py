@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.model.pair_batch import pack
-from linpot.model.protocol import EnergyModel, Prediction
+from linpot.model.protocol import BatchModel, Prediction
 from linpot.structures.neighbors import Neighbors
 from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
 
 
-class PairPotential(EnergyModel):
+class PairPotential(BatchModel):
     """
     An energy that is a sum over pairs, each pair once; half of it belongs to either atom.
 
@@ -52,17 +52,6 @@ class PairPotential(EnergyModel):
     def cutoff(self) -> float:
         """Largest cutoff, A."""
         return float(self.cutoffs.max())
-
-    def predict(
-        self,
-        structure: Structure,
-        neighbors: Neighbors | None = None,
-        *,
-        forces: bool = True,
-        threads: int = 1,
-    ) -> Prediction:
-        """Sum over all pairs."""
-        return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
 
     def predict_many(
         self,

@@ -118,22 +118,6 @@ def load_potential(path: str | os.PathLike[str]) -> EnergyModel:
         ) from error
 
 
-def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """
-    Return the header of a potential file without its arrays.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is not a potential file.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _read_header(archive, path)
-    except (zipfile.BadZipFile, zlib.error, ValueError, OSError) as error:
-        raise FileFormatError(f"cannot read potential '{path}': {error}") from error
-
-
 def is_potential_file(path: str | os.PathLike[str]) -> bool:
     """
     Whether a file means to be a potential, by its first bytes or its name.

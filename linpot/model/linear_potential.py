@@ -19,7 +19,7 @@ from linpot.checks import finite_array
 from linpot.errors import FileFormatError, InputError
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.pair_batch import pack
-from linpot.model.protocol import EnergyModel, Prediction
+from linpot.model.protocol import BatchModel, Prediction
 from linpot.model.registry import register_model
 from linpot.structures.neighbors import Neighbors
 from linpot.structures.structure import Structure
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 @register_model
 @dataclass(frozen=True)
-class LinearPotential(EnergyModel):
+class LinearPotential(BatchModel):
     """
     ``E = sum_i E0[z_i] + c[z_i] . B_i``.
 
@@ -98,17 +98,6 @@ class LinearPotential(EnergyModel):
     def with_provenance(self, **entries: Any) -> LinearPotential:
         """Return the same potential with entries of its provenance added or replaced."""
         return replace(self, provenance={**self.provenance, **entries})
-
-    def predict(
-        self,
-        structure: Structure,
-        neighbors: Neighbors | None = None,
-        *,
-        forces: bool = True,
-        threads: int = 1,
-    ) -> Prediction:
-        """Evaluate the potential; see `EnergyModel.predict`."""
-        return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
 
     def predict_many(
         self,

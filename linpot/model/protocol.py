@@ -172,6 +172,32 @@ class EnergyModel(ABC):
         return species_indices(structure, self.elements)
 
 
+class BatchModel(EnergyModel):
+    """A model whose own way is to evaluate many structures in one batch."""
+
+    def predict(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> Prediction:
+        """Evaluate one structure; see `EnergyModel.predict`."""
+        return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
+
+    @abstractmethod
+    def predict_many(
+        self,
+        structures: Sequence[Structure],
+        neighbors: Sequence[Neighbors | None] | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> list[Prediction]:
+        """Evaluate many structures; see `EnergyModel.predict_many`."""
+
+
 def species_indices(structure: Structure, elements: tuple[str, ...]) -> NDArray[np.int64]:
     """
     Return the index into `elements` of every atom: int64[n_atoms].

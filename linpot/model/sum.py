@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from linpot.errors import FileFormatError, InputError
-from linpot.model.protocol import EnergyModel, Prediction
+from linpot.model.protocol import BatchModel, EnergyModel, Prediction
 from linpot.model.registry import class_of_kind, register_model
 from linpot.structures.neighbors import Neighbors, find_neighbors
 from linpot.structures.structure import Structure
@@ -17,7 +17,7 @@ from linpot.structures.structure import Structure
 
 @register_model
 @dataclass(frozen=True)
-class ModelSum(EnergyModel):
+class ModelSum(BatchModel):
     """
     The sum of several models, evaluated on one neighbor list.
 
@@ -52,17 +52,6 @@ class ModelSum(EnergyModel):
         """Elements that all parts know."""
         shared = set.intersection(*(set(part.elements) for part in self.parts))
         return tuple(s for s in self.parts[0].elements if s in shared)
-
-    def predict(
-        self,
-        structure: Structure,
-        neighbors: Neighbors | None = None,
-        *,
-        forces: bool = True,
-        threads: int = 1,
-    ) -> Prediction:
-        """Evaluate all parts and add them; `extras` of the parts are merged."""
-        return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
 
     def predict_many(
         self,
