@@ -16,7 +16,7 @@ from linpot.basis.ace import build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.errors import FileFormatError, InputError
-from linpot.io.potential_file import load_potential, read_header, save_potential
+from linpot.io.potential_file import load_potential, save_potential
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.sum import ModelSum
 from linpot.structures.structure import Structure
@@ -113,8 +113,9 @@ def test_equal_potentials_make_equal_bytes(path, tmp_path):
     assert (tmp_path / "other.linpot").read_bytes() != path.read_bytes()
 
 
-def test_header_is_read_without_the_arrays(path):
-    header = read_header(path)
+def test_header_says_format_version_and_kinds(path):
+    with zipfile.ZipFile(path) as archive:
+        header = json.loads(archive.read("header.json"))
     assert header["format"] == "linpot potential"
     assert header["format_version"] == 1
     assert [part["kind"] for part in header["model"]["parts"]] == ["linear", "zbl"]
@@ -187,8 +188,6 @@ def test_other_format_version_is_refused_with_its_value(path, version):
     changed = with_header(path, lambda h: h.update(format_version=version))
     with pytest.raises(FileFormatError, match=f"format version must be 1 to 1, got {version!r}"):
         load_potential(changed)
-    with pytest.raises(FileFormatError, match="format version must be 1 to 1"):
-        read_header(changed)
 
 
 def test_other_format_is_refused(path):
