@@ -27,12 +27,14 @@ def cross_validate(
     *,
     settings: FitSettings | None = None,
     folds: int = 5,
+    blocked: bool = False,
     monitor: Monitor | None = None,
 ) -> Metrics:
     """
     Predict every structure by a potential that was fitted without its fold.
 
-    Folds are random inside each group, from `settings.seed`. Basis, baseline and E0 are those of
+    Folds are random inside each group, from `settings.seed`, or blocks of consecutive structures,
+    so that frames next to each other in time are never split. Basis, baseline and E0 are those of
     all the data: they hold few numbers and no choice by error.
 
     Parameters
@@ -40,6 +42,8 @@ def cross_validate(
     train : Dataset
     settings : FitSettings, optional
     folds : int
+    blocked : bool
+        Whether folds are blocks.
     monitor : Monitor, optional
 
     Returns
@@ -57,7 +61,9 @@ def cross_validate(
     checks.integer("folds", folds, low=2)
     if len(train) < folds:
         raise InputError(f"`folds` must be at most the number of structures, got {folds}")
-    fold_of = assign_folds([s.group for s in train], folds, settings.seed)
+    groups = [s.group for s in train]
+    seed = None if blocked else settings.seed
+    fold_of = assign_folds(groups, folds, seed)
     plan = plan_fit(train, settings)
     monitor.planned(plan)
     targets, reference = prepare_targets(train, plan, settings)
@@ -86,7 +92,7 @@ def cross_validate(
     return summarise_residuals(residuals)
 
 
-def assign_folds(groups: Sequence[str], folds: int, seed: int) -> list[int]:
+def assign_folds(groups: Sequence[str], folds: int, seed: int | None) -> list[int]:
     """
     Deal structures to folds, evenly inside each group.
 
@@ -95,17 +101,22 @@ def assign_folds(groups: Sequence[str], folds: int, seed: int) -> list[int]:
     groups : sequence of str
         Group of each structure.
     folds : int
-    seed : int
+    seed : int or None
+        None keeps consecutive structures of a group together.
 
     Returns
     -------
     list of int
     """
-    rng = np.random.default_rng(seed)
+    rng = None if seed is None else np.random.default_rng(seed)
     result = np.zeros(len(groups), dtype=int)
-    first = 0
+    first = 0  # so that small groups do not all begin with fold 0
     for group in sorted(set(groups)):
         members = np.flatnonzero(np.array(groups) == group)
-        result[rng.permutation(members)] = (first + np.arange(len(members))) % folds
-        first += len(members)  # so that small groups do not all begin with fold 0
+        if rng is None:
+            result[members] = (first + np.arange(len(members)) * folds // len(members)) % folds
+            first += 1
+        else:
+            result[rng.permutation(members)] = (first + np.arange(len(members))) % folds
+            first += len(members)
     return result.tolist()

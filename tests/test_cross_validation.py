@@ -1,0 +1,48 @@
+"""Cross-validation: fold rules, and held-out structures are not seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import linpot
+from linpot.errors import InputError
+from linpot.workflow.cross_validation import assign_folds
+
+GROUPS = ["a"] * 23 + ["b"] * 10 + ["c"] * 2
+
+
+@pytest.mark.parametrize("seed", [0, 7, None])
+def test_folds_are_even_inside_each_group(seed):
+    folds = np.array(assign_folds(GROUPS, 5, seed))
+    for group in "ab":
+        counts = np.bincount(folds[np.array(GROUPS) == group], minlength=5)
+        assert counts.max() - counts.min() <= 1
+    assert assign_folds(GROUPS, 5, seed) == folds.tolist()
+
+
+def test_blocked_folds_keep_neighbors_together():
+    folds = assign_folds(GROUPS, 5, None)
+    assert np.count_nonzero(np.diff(folds[:23])) == 4
+    assert np.count_nonzero(np.diff(folds[23:33])) == 4
+
+
+@pytest.mark.parametrize("blocked", [False, True])
+def test_held_out_errors_exceed_training_errors(blocked):
+    train, _ = linpot.shipped_silicon()
+    data = linpot.read_dataset(train)
+    settings = linpot.FitSettings(n_functions=60)
+    held_out = linpot.cross_validate(data, settings=settings, blocked=blocked)["all"]
+    trained = linpot.run_fit(data, settings=settings).train["all"]
+    for name in ("energy", "forces", "stress"):
+        assert held_out[name]["n"] == trained[name]["n"]
+        assert held_out[name]["rmse"] > trained[name]["rmse"]
+
+
+def test_more_folds_than_structures_are_refused():
+    train, _ = linpot.shipped_silicon()
+    data = linpot.read_dataset(train)
+    with pytest.raises(
+        InputError, match="`folds` must be at most the number of structures, got 99"
+    ):
+        linpot.cross_validate(data, folds=99)
