@@ -13,6 +13,7 @@ from linpot.structures.distances import PairDistances
 
 Pair = tuple[str, str]
 Distances = Mapping[Pair, PairDistances]
+Override = float | Mapping[str, float] | None
 
 # Found by cross-validation on the training data of four elements; see docs/decisions.md
 CUTOFF = 5.25  # A
@@ -23,7 +24,7 @@ ZBL_START, ZBL_CUTOFF = 0.8, 2.0  # of the shortest distance seen
 
 
 def default_radial(
-    distances: Distances, cutoff: float | Mapping[str, float] | None = None
+    distances: Distances, cutoff: Override = None, decay: Override = None
 ) -> dict[Pair, RadialParameters]:
     """
     Choose the radial functions of every pair.
@@ -33,6 +34,8 @@ def default_radial(
     distances : mapping of pair to PairDistances
     cutoff : float or mapping of "A-B" to float, optional, A
         Overrides the choice, for all pairs or for those named.
+    decay : float or mapping of "A-B" to float, optional
+        The same for the transform of distances.
 
     Returns
     -------
@@ -43,10 +46,11 @@ def default_radial(
     InputError
         If a cutoff is not positive, lies inside the taper, or names an unknown pair.
     """
-    overrides = _cutoff_overrides(distances, cutoff)
+    cutoffs = _overrides(distances, "cutoff", cutoff, "length in A")
+    decays = _overrides(distances, "decay", decay, "number")
     radial = {}
     for pair, seen in distances.items():
-        chosen = overrides.get(pair)
+        chosen = cutoffs.get(pair)
         if chosen is None:
             chosen = round(max(CUTOFF, CUTOFF_PER_TYPICAL_DISTANCE * seen.typical), 2)
         end = TAPER_END * seen.shortest
@@ -55,7 +59,9 @@ def default_radial(
                 f"`cutoff` of {'-'.join(pair)} must be well above the shortest distance "
                 f"({seen.shortest:.2f} A), got {chosen}"
             )
-        radial[pair] = RadialParameters(chosen, DECAY, TAPER_START * seen.shortest, end)
+        radial[pair] = RadialParameters(
+            chosen, decays.get(pair, DECAY), TAPER_START * seen.shortest, end
+        )
     return radial
 
 
@@ -79,19 +85,16 @@ def default_zbl(distances: Distances, elements: tuple[str, ...]) -> ZBL:
     )
 
 
-def _cutoff_overrides(
-    distances: Distances, cutoff: float | Mapping[str, float] | None
-) -> dict[Pair, float]:
-    if cutoff is None:
+def _overrides(distances: Distances, name: str, given: Override, unit: str) -> dict[Pair, float]:
+    if given is None:
         return {}
-    if not isinstance(cutoff, Mapping):
-        value = checks.positive("cutoff", cutoff, "length in A")
-        return dict.fromkeys(distances, value)
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(distances, checks.positive(name, given, unit))
     overrides = {}
-    for name, value in cutoff.items():
-        symbols = name.split("-")
+    for label, value in given.items():
+        symbols = label.split("-")
         known = len(symbols) == 2 and all(any(s in pair for pair in distances) for s in symbols)
         if not known:
-            raise InputError(f"`cutoff` must name pairs like 'Si-O' of the data, got {name!r}")
-        overrides[pair_name(*symbols)] = checks.positive(f"cutoff[{name!r}]", value, "length in A")
+            raise InputError(f"`{name}` must name pairs like 'Si-O' of the data, got {label!r}")
+        overrides[pair_name(*symbols)] = checks.positive(f"{name}[{label!r}]", value, unit)
     return overrides

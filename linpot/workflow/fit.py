@@ -125,7 +125,7 @@ def plan_fit(train: Dataset, settings: FitSettings) -> FitPlan:
     distances = survey_distances(train, elements)
     specification = BasisSpecification(
         elements,
-        default_radial(distances, settings.cutoff),
+        default_radial(distances, settings.cutoff, settings.decay),
         body_order=settings.body_order,
         n_functions=settings.n_functions if settings.max_degree is None else None,
         max_degree=settings.max_degree,

@@ -31,6 +31,8 @@ class FitSettings:
     body_order : int
     cutoff : float or mapping of "A-B" to float, optional, A
         From the data if not given.
+    decay : float or mapping of "A-B" to float, optional
+        Transform of distances, see `RadialParameters`.
     baseline : {"zbl", "none"} or EnergyModel
         Subtracted in training, added in prediction.
     e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
@@ -55,6 +57,7 @@ class FitSettings:
     max_degree: Degrees | Mapping[str, Degrees] | None = None
     body_order: int = 5
     cutoff: float | Mapping[str, float] | None = None
+    decay: float | Mapping[str, float] | None = None
     baseline: str | EnergyModel = "zbl"
     e0: str | Mapping[str, float] = "auto"
     weights: Weights = field(default_factory=Weights)
