@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import linpot
 from linpot.errors import InputError
 from linpot.workflow.cross_validation import assign_folds
+from linpot.workflow.fit import plan_fit
 
 GROUPS = ["a"] * 23 + ["b"] * 10 + ["c"] * 2
 
@@ -46,3 +49,27 @@ def test_more_folds_than_structures_are_refused():
         InputError, match="`folds` must be at most the number of structures, got 99"
     ):
         linpot.cross_validate(data, folds=99)
+
+
+def test_memory_announced_for_folds_counts_their_factors():
+    train, _ = linpot.shipped_silicon()
+    data = linpot.read_dataset(train)
+    settings = linpot.FitSettings(n_functions=60)
+    one, five = plan_fit(data, settings).estimate, plan_fit(data, settings, folds=5).estimate
+    assert five.n_keys == 5 * one.n_keys
+    assert five.memory > one.memory
+
+
+def test_a_group_of_any_name_keeps_its_weight():
+    train, _ = linpot.shipped_silicon()
+    data = linpot.read_dataset(train)
+    names = ["all groups", "restraints", "all", ""]
+    renamed = linpot.Dataset([replace(s, group=names[k % 4]) for k, s in enumerate(data)])
+    weights = linpot.Weights(groups=dict.fromkeys(names, 0.5))
+    settings = linpot.FitSettings(n_functions=40, penalty=1e-3, restraint=0.0, weights=weights)
+    halved = linpot.Weights(energy=100.0, forces=0.5, stress=1.5)
+    plain = linpot.FitSettings(n_functions=40, penalty=1e-3, restraint=0.0, weights=halved)
+    found = linpot.learned_part(linpot.run_fit(renamed, settings=settings).potential)
+    expected = linpot.learned_part(linpot.run_fit(data, settings=plain).potential)
+    # the factors of other groupings differ by rounding, which the fit magnifies
+    assert np.allclose(found.coefficients, expected.coefficients, rtol=1e-6, atol=1e-8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from linpot.fitting.weights import Weights, composition, lowest_energies
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.pair_batch import pack
+from linpot.structures.batches import batches_of_atoms
 from linpot.structures.structure import Labels, Structure
 
 Floats = NDArray[np.float64]
@@ -141,25 +142,24 @@ def stream_rows(
     ------
     RowBlock
     """
-    observations = list(zip(range(len(structures)), structures, targets, strict=True))
-    batches = _batches(observations)
+    batches = _number(batches_of_atoms(structures, BATCH), targets)
     results = Parallel(
         n_jobs=threads, backend="threading", return_as="generator", pre_dispatch="2*n_jobs"
     )(delayed(builder.build)(batch) for batch in batches)
-    for batch, blocks in zip(batches, results, strict=True):
+    done = 0
+    for blocks in results:
         yield from blocks
+        done = max([done, *(block.structure + 1 for block in blocks)])
         if progress is not None:
-            progress(batch[-1][0] + 1)
+            progress(done)
 
 
-def _batches(observations: Sequence[Observation]) -> list[list[Observation]]:
-    """Put small structures together until the lanes are well filled."""
-    batches: list[list[Observation]] = [[]]
-    n_atoms = 0
-    for observation in observations:
-        if n_atoms >= BATCH:
-            batches.append([])
-            n_atoms = 0
-        batches[-1].append(observation)
-        n_atoms += observation[1].n_atoms
-    return batches
+def _number(
+    batches: Iterable[list[Structure]], targets: Sequence[Labels]
+) -> Iterator[list[Observation]]:
+    """Give every structure its index and target."""
+    first = 0
+    for batch in batches:
+        last = first + len(batch)
+        yield list(zip(range(first, last), batch, targets[first:last], strict=True))
+        first = last

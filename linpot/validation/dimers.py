@@ -74,9 +74,11 @@ def dimer_curve(
     """
     numbers = np.array([atomic_numbers[s] for s in pair])
     r = np.linspace(shortest / 3.0, max(model.cutoff, 1.2 * shortest) + 0.5, n_points)
-    energies = np.array([_energy(model, numbers, np.array([[0, 0, 0], [0, 0, d]])) for d in r])
-    apart = sum(_energy(model, numbers[k : k + 1], np.zeros((1, 3))) for k in range(2))
-    return DimerCurve(pair, r, energies - apart, shortest)
+    atoms = [_cluster(numbers[k : k + 1], np.zeros((1, 3))) for k in range(2)]
+    dimers = [_cluster(numbers, np.array([[0, 0, 0], [0, 0, d]])) for d in r]
+    predictions = model.predict_many([*atoms, *dimers], forces=False)
+    energies = np.array([prediction.energy for prediction in predictions])
+    return DimerCurve(pair, r, energies[2:] - energies[:2].sum(), shortest)
 
 
 def check_dimers(model: EnergyModel, shortest: Mapping[tuple[str, str], float]) -> list[DimerCurve]:
@@ -96,6 +98,5 @@ def check_dimers(model: EnergyModel, shortest: Mapping[tuple[str, str], float]) 
     return [dimer_curve(model, pair, distance) for pair, distance in shortest.items()]
 
 
-def _energy(model: EnergyModel, numbers: NDArray[np.int64], positions: Floats) -> float:
-    structure = Structure(numbers, positions, np.zeros((3, 3)), (False, False, False))
-    return model.predict(structure, forces=False).energy
+def _cluster(numbers: NDArray[np.int64], positions: Floats) -> Structure:
+    return Structure(numbers, positions, np.zeros((3, 3)), (False, False, False))

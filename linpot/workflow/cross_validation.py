@@ -10,15 +10,9 @@ from linpot import checks
 from linpot.errors import InputError
 from linpot.model.linear_potential import LinearPotential
 from linpot.structures.dataset import Dataset
-from linpot.workflow.evaluate import (
-    BATCH,
-    Metrics,
-    batches_of_atoms,
-    residuals_of,
-    summarise_residuals,
-)
-from linpot.workflow.fit import Monitor, Silent, plan_fit, prepare_targets
-from linpot.workflow.regression import collect_factors, solve_factors
+from linpot.workflow.evaluate import Metrics, Residuals, stream_residuals, summarise_residuals
+from linpot.workflow.fit import Monitor, Silent, gather_factors, plan_fit
+from linpot.workflow.regression import solve_factors
 from linpot.workflow.settings import FitSettings
 
 
@@ -64,30 +58,16 @@ def cross_validate(
     groups = [s.group for s in train]
     seed = None if blocked else settings.seed
     fold_of = assign_folds(groups, folds, seed)
-    plan = plan_fit(train, settings)
+    plan = plan_fit(train, settings, folds=folds)
     monitor.planned(plan)
-    targets, reference = prepare_targets(train, plan, settings)
-    monitor.stage("design rows", len(train))
-    factors = collect_factors(
-        plan.basis,
-        train,
-        targets,
-        settings,
-        merged=plan.estimate.merged,
-        restraints=plan.restraints,
-        folds=fold_of,
-        progress=monitor.advance,
-    )
-    residuals = []
+    factors, reference = gather_factors(train, plan, settings, monitor, fold_of)
+    residuals: list[Residuals] = []
     monitor.stage("folds", folds)
     for fold in range(folds):
         coefficients, _ = solve_factors(factors, plan.basis, settings, leave_out=fold)
-        learned = LinearPotential(plan.basis, coefficients, reference.values)
-        potential = learned if plan.baseline is None else learned + plan.baseline
+        potential = plan.complete(LinearPotential(plan.basis, coefficients, reference.values))
         held_out = [s for s, own in zip(train, fold_of, strict=True) if own == fold]
-        for batch in batches_of_atoms(held_out, BATCH):
-            errors = residuals_of(potential, batch, threads=settings.threads)
-            residuals += [(s.group, own) for s, own in zip(batch, errors, strict=True)]
+        residuals += stream_residuals(potential, held_out, threads=settings.threads)
         monitor.advance(fold + 1)
     return summarise_residuals(residuals)
 

@@ -30,7 +30,7 @@ class FitEstimate:
     ----------
     n_rows, n_columns : int
     n_keys : int
-        Factors kept: one per group and property, or one per property if `merged`.
+        Factors kept: one per group, property and fold, or per property and fold if `merged`.
     merged : bool
         Whether groups share factors to stay inside the memory limit.
     memory : int, bytes
@@ -48,7 +48,12 @@ class FitEstimate:
 
 
 def estimate_fit(
-    basis: Basis, structures: Sequence[Structure], *, memory_limit: float, threads: int
+    basis: Basis,
+    structures: Sequence[Structure],
+    *,
+    memory_limit: float,
+    threads: int,
+    folds: int = 1,
 ) -> FitEstimate:
     """
     Estimate memory and time.
@@ -59,6 +64,8 @@ def estimate_fit(
     structures : sequence of Structure
     memory_limit : float, GB
     threads : int
+    folds : int
+        Of cross-validation: each has factors of its own.
 
     Returns
     -------
@@ -73,10 +80,10 @@ def estimate_fit(
     largest = max(s.n_atoms for s in structures) + BATCH
     in_flight = 8 * n_columns * (7 + 3 * largest) * (4 * threads + 4)
     keys = {(s.group, name) for s in structures for name in s.labels.present}
-    merged, n_keys = False, len(keys)
+    merged, n_keys = False, len(keys) * folds
     memory = _PROGRAM_BYTES + in_flight + factor_bytes(n_columns, n_keys)
     if memory > memory_limit * 1e9:
-        merged, n_keys = True, len({name for _, name in keys})
+        merged, n_keys = True, len({name for _, name in keys}) * folds
         memory = _PROGRAM_BYTES + in_flight + factor_bytes(n_columns, n_keys)
     _refuse_too_large(memory, n_columns - 1, memory_limit)
     n_rows = sum(

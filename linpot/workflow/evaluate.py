@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 
 from linpot.errors import InputError
 from linpot.model.protocol import EnergyModel
+from linpot.structures.batches import batches_of_atoms
 from linpot.structures.structure import Structure
 
 BATCH = 500
 """Atoms evaluated together: enough to fill the lanes of small structures."""
+
+Residuals = tuple[str, Mapping[str, NDArray[np.float64]]]
+"""Group of a structure, and its residuals by property."""
 
 Statistics = dict[str, float | int]
 GroupErrors = dict[str, Statistics]
@@ -51,39 +55,36 @@ def evaluate_model(
         If no structure has a label.
     """
     residuals = []
-    for batch in batches_of_atoms(structures, BATCH):
-        residuals += [
-            (structure.group, own)
-            for structure, own in zip(
-                batch, residuals_of(model, batch, threads=threads), strict=True
-            )
-        ]
+    for own in stream_residuals(model, structures, threads=threads):
+        residuals.append(own)
         if progress is not None:
             progress(len(residuals))
     return summarise_residuals(residuals)
 
 
-def batches_of_atoms(structures: Sequence[Structure], size: int) -> Iterator[list[Structure]]:
-    """Cut structures into runs of at least `size` atoms, the last one excepted."""
-    batch: list[Structure] = []
-    for structure in structures:
-        batch.append(structure)
-        if sum(s.n_atoms for s in batch) >= size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def stream_residuals(
+    model: EnergyModel, structures: Sequence[Structure], *, threads: int = 1
+) -> Iterator[Residuals]:
+    """
+    Yield prediction minus label of every structure, evaluated in batches.
+
+    Yields
+    ------
+    Residuals
+        Group, and what `residuals_of` gives.
+    """
+    for batch in batches_of_atoms(structures, BATCH):
+        own = residuals_of(model, batch, threads=threads)
+        yield from zip([s.group for s in batch], own, strict=True)
 
 
-def summarise_residuals(
-    residuals: Iterable[tuple[str, Mapping[str, NDArray[np.float64]]]],
-) -> Metrics:
+def summarise_residuals(residuals: Iterable[Residuals]) -> Metrics:
     """
     Turn the residuals of structures into error statistics.
 
     Parameters
     ----------
-    residuals : iterable of (group, mapping of property to residuals)
+    residuals : iterable of Residuals
 
     Returns
     -------

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from linpot.basis.ace import Basis, build_basis
 from linpot.basis.specification import BasisSpecification, symbols_of
 from linpot.errors import InputError
+from linpot.fitting.factors import FactorSet
 from linpot.fitting.reference_energies import ReferenceEnergies, find_reference_energies
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
 from linpot.structures.distances import PairDistances, survey_distances
-from linpot.structures.structure import Labels, Structure
+from linpot.structures.structure import Structure
 from linpot.validation.dimers import DimerCurve, check_dimers
 from linpot.workflow.defaults import TAPER_START, default_radial, default_zbl
 from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.provenance import provenance
-from linpot.workflow.regression import collect_factors, solve_factors
+from linpot.workflow.regression import Key, collect_factors, solve_factors
 from linpot.workflow.restraints import wall_dimers
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.targets import subtract_model, subtract_reference
@@ -72,6 +74,10 @@ class FitPlan:
     distances: dict[tuple[str, str], PairDistances]
     estimate: FitEstimate
 
+    def complete(self, learned: LinearPotential) -> EnergyModel:
+        """Add the baseline to the learned part."""
+        return learned if self.baseline is None else learned + self.baseline
+
 
 @dataclass(frozen=True)
 class FitResult:
@@ -97,7 +103,7 @@ class FitResult:
     notes: list[str] = field(default_factory=list)
 
 
-def plan_fit(train: Dataset, settings: FitSettings) -> FitPlan:
+def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPlan:
     """
     Choose basis and baseline, and estimate what the fit takes.
 
@@ -105,6 +111,8 @@ def plan_fit(train: Dataset, settings: FitSettings) -> FitPlan:
     ----------
     train : Dataset
     settings : FitSettings
+    folds : int
+        Of cross-validation.
 
     Returns
     -------
@@ -137,7 +145,11 @@ def plan_fit(train: Dataset, settings: FitSettings) -> FitPlan:
     basis = build_basis(specification)
     baseline = _baseline(settings, distances, elements)
     estimate = estimate_fit(
-        basis, train, memory_limit=settings.memory_limit, threads=settings.threads
+        basis,
+        train,
+        memory_limit=settings.memory_limit,
+        threads=settings.threads,
+        folds=folds,
     )
     restraints: list[Structure] = []
     if settings.baseline == "zbl":
@@ -178,22 +190,12 @@ def run_fit(
         _check_test(train, test)
     plan = plan_fit(train, settings)
     monitor.planned(plan)
-    targets, reference = prepare_targets(train, plan, settings)
-    monitor.stage("design rows", len(train))
-    factors = collect_factors(
-        plan.basis,
-        train,
-        targets,
-        settings,
-        merged=plan.estimate.merged,
-        restraints=plan.restraints,
-        progress=monitor.advance,
-    )
+    factors, reference = gather_factors(train, plan, settings, monitor)
     monitor.stage("solve", 1)
     coefficients, solver = solve_factors(factors, plan.basis, settings)
     monitor.advance(1)
     learned = LinearPotential(plan.basis, coefficients, reference.values)
-    potential: EnergyModel = learned if plan.baseline is None else learned + plan.baseline
+    potential = plan.complete(learned)
     errors, tested = _measure(potential, train, test, settings, monitor)
     notes = _notes(plan, reference)
     shortest = {pair: seen.shortest for pair, seen in plan.distances.items()}
@@ -205,27 +207,49 @@ def run_fit(
         notes=notes,
         shortest_distances={"-".join(pair): value for pair, value in shortest.items()},
     )
-    potential = learned if plan.baseline is None else learned + plan.baseline
-    return FitResult(potential, errors, tested, reference, dimers, notes)
+    return FitResult(plan.complete(learned), errors, tested, reference, dimers, notes)
 
 
-def prepare_targets(
-    train: Dataset, plan: FitPlan, settings: FitSettings
-) -> tuple[list[Labels], ReferenceEnergies]:
+def gather_factors(
+    train: Dataset,
+    plan: FitPlan,
+    settings: FitSettings,
+    monitor: Monitor,
+    fold_of: Sequence[int] | None = None,
+) -> tuple[FactorSet[Key], ReferenceEnergies]:
     """
-    Take baseline and E0 off the labels.
+    Take baseline and E0 off the labels and stream the rows into factors.
+
+    Parameters
+    ----------
+    train : Dataset
+    plan : FitPlan
+    settings : FitSettings
+    monitor : Monitor
+    fold_of : sequence of int, optional
+        Fold of each structure.
 
     Returns
     -------
-    targets : list of Labels
-        What the linear part has to explain.
+    factors : FactorSet
     reference : ReferenceEnergies
     """
     targets = subtract_model(train, plan.baseline, threads=settings.threads)
     reference = find_reference_energies(
         train, [t.energy for t in targets], plan.basis.elements, plan.basis.cutoff, settings.e0
     )
-    return subtract_reference(train, targets, reference.values), reference
+    monitor.stage("design rows", len(train))
+    factors = collect_factors(
+        plan.basis,
+        train,
+        subtract_reference(train, targets, reference.values),
+        settings,
+        merged=plan.estimate.merged,
+        restraints=plan.restraints,
+        folds=fold_of,
+        progress=monitor.advance,
+    )
+    return factors, reference
 
 
 def _check_test(train: Dataset, test: Dataset) -> None:

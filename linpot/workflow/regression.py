@@ -18,12 +18,10 @@ from linpot.model.feature_engine import FeatureEngine
 from linpot.structures.structure import Labels, Structure
 from linpot.workflow.settings import FitSettings
 
-Key = tuple[str, str, int]
-"""Group, property, fold (0 without cross-validation)."""
+Key = tuple[str | None, str, int]
+"""Group (None where the weights are in the rows), property, fold (0 without cross-validation)."""
 
-MERGED = "all groups"
-RESTRAINT = "restraints"
-NO_FOLD = -1
+EVERY_FOLD = -1
 
 
 def collect_factors(
@@ -69,12 +67,12 @@ def collect_factors(
         fold = 0 if folds is None else int(folds[block.structure])
         if merged:
             weight = weights.of(block.group, block.name)
-            factors.add((MERGED, block.name, fold), block.X * weight, block.y * weight)
+            factors.add((None, block.name, fold), block.X * weight, block.y * weight)
         else:
             factors.add((block.group, block.name, fold), block.X, block.y)
     if restraints:
         for block in builder.build([(0, structure, structure.labels) for structure in restraints]):
-            factors.add((RESTRAINT, block.name, NO_FOLD), block.X, block.y)
+            factors.add((None, block.name, EVERY_FOLD), block.X, block.y)
     return factors
 
 
@@ -119,6 +117,5 @@ def solve_factors(
 
 
 def _weight(weights: Weights, key: Key) -> float:
-    group, name, fold = key
-    # what is merged or a restraint has its weight in the rows
-    return 1.0 if group == MERGED or fold == NO_FOLD else weights.of(group, name)
+    group, name, _ = key
+    return 1.0 if group is None else weights.of(group, name)

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from ase.data import chemical_symbols
 
-from linpot.model.protocol import EnergyModel
+from linpot.model.protocol import EnergyModel, Prediction
+from linpot.structures.batches import batches_of_atoms
 from linpot.structures.structure import Labels, Structure
+from linpot.workflow.evaluate import BATCH
 
 
 def subtract_model(
@@ -31,18 +33,22 @@ def subtract_model(
     if model is None:
         return [structure.labels for structure in structures]
     targets = []
-    predictions = model.predict_many(structures, threads=threads)
-    for structure, prediction in zip(structures, predictions, strict=True):
-        labels = structure.labels
-        energy, forces, stress = labels.energy, labels.forces, labels.stress
-        if energy is not None:
-            energy = energy - prediction.energy
-        if forces is not None and prediction.forces is not None:
-            forces = forces - prediction.forces
-        if stress is not None:
-            stress = stress - prediction.stress(structure)
-        targets.append(Labels(energy, forces, stress))
+    for batch in batches_of_atoms(structures, BATCH):
+        predictions = model.predict_many(batch, threads=threads)
+        targets += [_less(s, p) for s, p in zip(batch, predictions, strict=True)]
     return targets
+
+
+def _less(structure: Structure, prediction: Prediction) -> Labels:
+    labels = structure.labels
+    energy, forces, stress = labels.energy, labels.forces, labels.stress
+    if energy is not None:
+        energy = energy - prediction.energy
+    if forces is not None and prediction.forces is not None:
+        forces = forces - prediction.forces
+    if stress is not None:
+        stress = stress - prediction.stress(structure)
+    return Labels(energy, forces, stress)
 
 
 def subtract_reference(
