@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -14,6 +14,9 @@ from linpot.basis.radial import RadialParameters
 from linpot.errors import InputError
 
 MAX_BODY_ORDER = 7
+DEGREE_OFFSETS = (0.0, 0.0, 2.5, 5.0, 7.5, 10.0)
+"""Added to the degree of body orders 2, 3, ...: high orders get few functions."""
+
 Degrees = float | Sequence[float]
 
 
@@ -61,7 +64,7 @@ class BasisSpecification:
     max_degree: Degrees | Mapping[str, Degrees] | None = None
     angular_weight: float = 0.8
     pair_weight: float = 0.7
-    degree_offsets: tuple[float, ...] = field(default=(0.0, 0.0, 2.5, 5.0, 7.5, 10.0))
+    degree_offsets: tuple[float, ...] = DEGREE_OFFSETS
     l_max: int = 12
 
     def __post_init__(self) -> None:

@@ -139,6 +139,7 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
         max_degree=settings.max_degree,
         angular_weight=settings.angular_weight,
         pair_weight=settings.pair_weight,
+        degree_offsets=settings.degree_offsets,
     )
     wanted = sum(specification.functions_of(symbol) or 0 for symbol in elements)
     refuse_too_many_columns(wanted, settings.memory_limit)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from linpot import checks
-from linpot.basis.specification import MAX_BODY_ORDER, Degrees
+from linpot.basis.specification import DEGREE_OFFSETS, MAX_BODY_ORDER, Degrees
 from linpot.errors import InputError
 from linpot.fitting.priors import SmoothnessPrior
 from linpot.fitting.solvers import PENALTY_RULES
@@ -40,7 +40,7 @@ class FitSettings:
     weights : Weights
     penalty : {"evidence", "gcv"} or float
     prior : SmoothnessPrior
-    angular_weight, pair_weight : float
+    angular_weight, pair_weight, degree_offsets
         See `BasisSpecification`.
     restraint : float, 1/eV
         Weight of dimers below the shortest distances on which the learned part should vanish, so
@@ -65,6 +65,7 @@ class FitSettings:
     prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
     angular_weight: float = 0.8
     pair_weight: float = 0.7
+    degree_offsets: tuple[float, ...] = DEGREE_OFFSETS
     restraint: float = 10.0
     seed: int = 0
     threads: int = 1
