@@ -1,5 +1,5 @@
 """
-Tables of README.md, written from the committed results.
+Tables of README.md and docs/decisions.md, written from the committed results.
 
     python -m benchmarks.tables          # rewrite the tables
     python -m benchmarks.tables --check  # exit 1 if they are not up to date
@@ -105,17 +105,68 @@ def _origin(results: dict[str, Any]) -> str:
     )
 
 
+def recipes() -> str:
+    """Return the generated part of docs/decisions.md."""
+    results = load("recipes")
+    elements = list(next(iter(results["variants"].values())))
+    lines = [
+        f"{results['n_functions']} functions. Per element: energy (meV/atom) / forces (eV/A), MAE",
+        "with blocked folds, in brackets with random ones. Surface: energy MAE of the silicon",
+        "surfaces, blocked. Wild: largest ratio of RMSE to MAE of forces, blocked. Hole: deepest",
+        "fall of any dimer on the way in (eV).",
+        "",
+        "| | " + " | ".join(elements) + " | surface | wild | hole |",
+        "|---|" + "---|" * (len(elements) + 3),
+    ]
+    for name, row in results["variants"].items():
+        cells = [f"{_brief(r['blocked'])} ({_brief(r['random'])})" for r in row.values()]
+        wild = max(r["blocked"]["forces_rmse"] / r["blocked"]["forces_mae"] for r in row.values())
+        hole = max(r["dimer_hole_eV"] for r in row.values())
+        surface = 1e3 * row["Si"]["blocked_surface_energy_mae"]
+        lines.append(
+            f"| {name} | " + " | ".join(cells) + f" | {surface:.1f} | {wild:.1f} | {hole:.2g} |"
+        )
+    closest = results["closest_in_hot_liquid_A"]
+    lines += [
+        "",
+        "Closest pair in the hot compressed liquid (A) by number of functions: "
+        + ", ".join(f"{n}: {d:.2f}" for n, d in closest.items())
+        + ".",
+        "",
+        _origin(results),
+    ]
+    return "\n".join(lines)
+
+
+def _brief(errors: dict[str, Any]) -> str:
+    return f"{1e3 * errors['energy_mae']:.2f} / {errors['forces_mae']:.4f}"
+
+
+def fresh(path: Path) -> str:
+    """Return the text of a page with its generated part made anew."""
+    begin, end, make = PAGES[path]
+    before, rest = path.read_text().split(begin)
+    return f"{before}{begin}\n{make()}\n{end}{rest.split(end)[1]}"
+
+
+PAGES = {
+    README: (BEGIN, END, tables),
+    README.parent / "docs" / "decisions.md": (
+        "<!-- table: begin -->",
+        "<!-- table: end -->",
+        recipes,
+    ),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    text = README.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    fresh = f"{before}{BEGIN}\n{tables()}\n{END}{after}"
-    if check:
-        raise SystemExit(0 if fresh == text else "README.md is not up to date")
-    README.write_text(fresh)
+    for path in PAGES:
+        if check and fresh(path) != path.read_text():
+            raise SystemExit(f"{path.name} is not up to date")
+        path.write_text(fresh(path))
 
 
 if __name__ == "__main__":

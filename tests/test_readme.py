@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.tables import PAGES, fresh
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -26,8 +28,6 @@ def test_example_holds_what_it_claims(script, tmp_path, monkeypatch):
     runpy.run_path(str(ROOT / "examples" / script))
 
 
-def test_tables_of_the_readme_are_those_of_the_committed_results():
-    from benchmarks.tables import BEGIN, END, tables
-
-    text = (ROOT / "README.md").read_text()
-    assert text.split(BEGIN)[1].split(END)[0].strip() == tables()
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_tables_are_those_of_the_committed_results(path):
+    assert fresh(path) == path.read_text()
