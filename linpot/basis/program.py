@@ -24,10 +24,10 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """
-    One centre species' features as arrays.
+    One centre species' features as arrays; equal only to itself.
 
     Attributes
     ----------

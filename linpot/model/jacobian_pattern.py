@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +45,10 @@ class JacobianPattern:
     widest: int
 
 
+@lru_cache(maxsize=16)
 def compile_jacobian(program: Program) -> JacobianPattern:
     """
-    Find the sparsity pattern of a program's Jacobian.
+    Find the sparsity pattern of a program's Jacobian; once for species that share a program.
 
     Parameters
     ----------
