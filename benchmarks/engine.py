@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 import linpot
 from benchmarks.record import data_folder, write_results
-from linpot.model.pair_batch import pack
+from linpot.model.packing import pack
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure, structure_from_atoms
 
@@ -71,20 +71,18 @@ def step_time(model: linpot.EnergyModel, atoms: Atoms, threads: int, calls: int)
     return float(np.median(times[2:]) / len(atoms) * 1e6)
 
 
-def kernel_time(model: linpot.EnergyModel, atoms: Atoms, calls: int) -> float:
-    """Median time of `evaluate` alone, us per atom."""
+def learned_time(model: linpot.EnergyModel, atoms: Atoms, calls: int) -> float:
+    """Median time of the engine's tasks alone, us per atom."""
     learned = linpot.learned_part(model)
     structure = structure_from_atoms(atoms)
-    batch = pack([structure], learned.elements, learned.engine.cutoffs)
-    weights = learned.engine.leaf_weights(
-        [
-            learned.coefficients[None, a:b]
-            for a, b in zip(
-                learned.basis.feature_offsets[:-1], learned.basis.feature_offsets[1:], strict=True
-            )
-        ]
-    )
-    return median(lambda: learned.engine.evaluate(batch, weights), calls) / len(atoms) * 1e6
+    batch = pack([structure], learned.elements, learned.cutoffs)
+    tasks = learned.work_on(batch).tasks
+
+    def run() -> None:
+        for task in tasks:
+            task()
+
+    return median(run, calls) / len(atoms) * 1e6
 
 
 def median(work: Callable[[], object], calls: int) -> float:
@@ -178,7 +176,7 @@ def silicon(quick: bool, anchor: Anchor) -> dict[str, Any]:
             "crystal_us": step_time(potential, crystal, 1, calls),
             "liquid_us": step_time(potential, liquid, 1, calls),
             "crystal_us_2_threads": step_time(potential, crystal, 2, calls),
-            "kernel_us": kernel_time(potential, crystal, calls),
+            "kernel_us": learned_time(potential, crystal, calls),
         }
         rows.append(row)
         print({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
@@ -223,7 +221,7 @@ def alloy(anchor: Anchor) -> dict[str, Any]:
         "n_atoms": len(atoms),
         "neighbors": round(neighbors, 1),
         "us": step_time(potential, atoms, 1, 30),
-        "kernel_us": kernel_time(potential, atoms, 30),
+        "kernel_us": learned_time(potential, atoms, 30),
     }
     print("TiAl", result, flush=True)
     return result

@@ -20,7 +20,8 @@ from linpot.io.potential_file import load_potential as load
 from linpot.io.potential_file import save_potential as save
 from linpot.io.shipped_data import shipped_silicon
 from linpot.model.linear_potential import LinearPotential
-from linpot.model.protocol import EnergyModel, Prediction
+from linpot.model.prediction import Prediction
+from linpot.model.protocol import EnergyModel
 from linpot.model.sum import ModelSum
 from linpot.structures.dataset import Dataset
 from linpot.structures.labels import LabelKeys

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "linpot"
 FLOORS = (
-    {"constants", "errors", "checks"},
+    {"constants", "errors", "checks", "parallel"},
     {"basis", "kernels", "structures"},
     {"model"},
     {"baselines", "fitting", "io", "selection"},

@@ -333,7 +333,8 @@ def kernel_radial(parameters: RadialParameters, r: np.ndarray, n_radial: int):
 
 @kernel
 def fill_in_lanes(r, row, table, channel_radial, channel_weight, values, slopes):
-    fill_radial(load(r, 0), row, table, channel_radial, channel_weight, values, slopes)
+    last = len(channel_radial)
+    fill_radial(load(r, 0), row, table, 0, last, channel_radial, channel_weight, values, slopes)
 
 
 @pytest.mark.parametrize("parameters", RADIALS)

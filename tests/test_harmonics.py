@@ -9,7 +9,11 @@ from sphericart import SphericalHarmonics
 
 from linpot.constants import SQRT_4PI
 from linpot.kernels.compile import kernel
-from linpot.kernels.harmonics import fill_harmonic_gradients, fill_harmonics, harmonic_norms
+from linpot.kernels.harmonics import (
+    fill_harmonic_gradients,
+    fill_harmonics,
+    harmonic_recurrence,
+)
 from linpot.kernels.lanes import load
 from linpot.model.naive import naive_harmonics
 
@@ -23,12 +27,12 @@ def directions(n: int = 40) -> np.ndarray:
 
 
 @kernel
-def fill_in_lanes(vectors, norms, gradients, harmonics, slopes):
-    legendre = np.empty(8 * len(norms) * len(norms))
+def fill_in_lanes(vectors, recurrence, gradients, harmonics, slopes):
     x, y, z = load(vectors, 0), load(vectors, 1), load(vectors, 2)
-    fill_harmonics(x, y, z, norms, legendre, harmonics)
     if gradients:
-        fill_harmonic_gradients(x, y, z, norms, legendre, harmonics, slopes)
+        fill_harmonic_gradients(x, y, z, recurrence, harmonics, slopes)
+    else:
+        fill_harmonics(x, y, z, recurrence, harmonics)
 
 
 def kernel_harmonics(
@@ -42,7 +46,7 @@ def kernel_harmonics(
         lanes = np.zeros((3, 8))
         lanes[:, : len(own)] = own.T
         y, dy = np.zeros(size * 8), np.zeros(size * 3 * 8)
-        fill_in_lanes(lanes.ravel(), harmonic_norms(l_max), gradients, y, dy)
+        fill_in_lanes(lanes.ravel(), harmonic_recurrence(l_max), gradients, y, dy)
         values[first : first + 8] = y.reshape(size, 8).T[: len(own)]
         slopes[first : first + 8] = dy.reshape(size, 3, 8).transpose(2, 1, 0)[: len(own)]
     return values, slopes

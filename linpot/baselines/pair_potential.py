@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.model.pair_batch import pack
-from linpot.model.protocol import BatchModel, Prediction
-from linpot.structures.neighbors import Neighbors
-from linpot.structures.structure import Structure
+from linpot.kernels.pairs import gather_pairs, sum_central_pairs
+from linpot.model.pair_batch import PairBatch
+from linpot.model.prediction import Predictions, Work
+from linpot.model.protocol import BatchModel
+from linpot.parallel import cut
+
+ATOMS_PER_RUN = 256
+"""Centres are worked on in runs of about so many or more, ..."""
+MOST_RUNS = 16
+"""... of which there are at most so many, each with its own sums of forces."""
 
 Floats = NDArray[np.float64]
 
@@ -20,13 +25,8 @@ class PairPotential(BatchModel):
     """
     An energy that is a sum over pairs, each pair once; half of it belongs to either atom.
 
-    A subclass gives `cutoffs` and `pair_energies`.
+    A subclass gives `cutoffs`, symmetric, and `pair_energies`.
     """
-
-    @property
-    @abstractmethod
-    def cutoffs(self) -> Floats:
-        """Cutoff of each pair of species: float64[n_species, n_species], symmetric, A."""
 
     @abstractmethod
     def pair_energies(
@@ -48,28 +48,29 @@ class PairPotential(BatchModel):
         derivatives : float64[n_pairs], eV/A
         """
 
-    @property
-    def cutoff(self) -> float:
-        """Largest cutoff, A."""
-        return float(self.cutoffs.max())
+    def work_on(self, batch: PairBatch, *, forces: bool = True) -> Work:
+        """Cut the sum over all pairs into tasks; see `BatchModel.work_on`."""
+        species = batch.species_among(self.elements)
+        ends = batch.starts + batch.counts.sum(axis=1)
+        atomic = np.zeros(batch.n_atoms)
 
-    def predict_many(
-        self,
-        structures: Sequence[Structure],
-        neighbors: Sequence[Neighbors | None] | None = None,
-        *,
-        forces: bool = True,
-        threads: int = 1,
-    ) -> list[Prediction]:
-        """Sum over all pairs of many structures; see `EnergyModel.predict_many`."""
-        batch = pack(structures, self.elements, self.cutoffs, neighbors)
-        n_atoms = len(batch.species)
-        centers = np.repeat(np.arange(n_atoms), np.diff(batch.offsets))
-        r = np.sqrt(np.einsum("pa,pa->p", batch.vectors, batch.vectors))
-        energies, derivatives = self.pair_energies(
-            r, batch.species[centers], batch.species[batch.neighbors]
-        )
-        # every pair is seen from both ends
-        atomic = np.bincount(centers, weights=0.5 * energies, minlength=n_atoms).astype(np.float64)
-        gradients = (0.5 * derivatives / r)[:, None] * batch.vectors if forces else None
-        return batch.predictions(atomic, gradients)
+        def add(run: tuple[int, int], summed: Floats, virials: Floats) -> None:
+            first, last = run
+            most = int(ends[last - 1] - batch.starts[first]) + 1
+            centers, others = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
+            r, vectors = np.empty(most), np.empty((most, 3))
+            n = gather_pairs(*run, batch.pairs, species, self.cutoffs, centers, others, r, vectors)
+            centers, others, r, vectors = centers[:n], others[:n], r[:n], vectors[:n]
+            energies, derivatives = self.pair_energies(r, species[centers], species[others])
+            sum_central_pairs(
+                centers, others, r, vectors, energies, derivatives, atomic, summed, virials
+            )
+
+        runs = cut(batch.n_atoms, min(MOST_RUNS, batch.n_atoms // ATOMS_PER_RUN))
+
+        def result(summed: Floats, virials: Floats) -> Predictions:
+            return Predictions.of_atoms(
+                batch.first_atoms, atomic, *((summed, virials) if forces else ())
+            )
+
+        return batch.summed(runs, add, result)

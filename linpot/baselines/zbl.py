@@ -88,23 +88,26 @@ class ZBL(PairPotential):
         return self._matrix(self.pair_cutoffs)
 
     @cached_property
-    def _tables(self) -> _Tables:
+    def _table(self) -> Floats:
+        """What the kernel takes, one row per ordered pair of species."""
         charges = np.array([float(atomic_numbers[s]) for s in self.symbols])
         screening = charges**_EXPONENT
         strengths = COULOMB * np.outer(charges, charges).ravel()
-        decays = np.add.outer(screening, screening).ravel()[:, None] * _DECAYS / _LENGTH
+        scales = np.add.outer(screening, screening).ravel() / _LENGTH
         starts, cutoffs = self._matrix(self.switch_starts).ravel(), self.cutoffs.ravel()
-        energy, slope, curvature = _bare(cutoffs, strengths, decays)
+        energy, slope, curvature = _bare(cutoffs, strengths, scales[:, None] * _DECAYS)
         width = cutoffs - starts
-        switches = np.stack(
+        return np.stack(
             [
+                strengths,
+                scales,
+                starts,
                 (-3.0 * slope + width * curvature) / width**2,
                 (2.0 * slope - width * curvature) / width**3,
                 -energy + width * slope / 2.0 - width**2 * curvature / 12.0,
             ],
             axis=1,
         )
-        return _Tables(strengths, decays, starts, switches)
 
     def _matrix(self, values: Mapping[tuple[str, str], float]) -> Floats:
         return np.array([[self._of(values, a, b) for b in self.symbols] for a in self.symbols])
@@ -114,18 +117,8 @@ class ZBL(PairPotential):
     ) -> tuple[Floats, Floats]:
         """Evaluate the switched repulsion."""
         energies, derivatives = np.empty_like(r), np.empty_like(r)
-        tables = self._tables
-        fill_screened_repulsion(
-            r,
-            first * len(self.symbols) + second,
-            tables.strengths,
-            _AMPLITUDES,
-            tables.decays,
-            tables.starts,
-            tables.switches,
-            energies,
-            derivatives,
-        )
+        pair = first * len(self.symbols) + second
+        fill_screened_repulsion(r, pair, _AMPLITUDES, _DECAYS, self._table, energies, derivatives)
         return energies, derivatives
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
@@ -147,16 +140,6 @@ class ZBL(PairPotential):
         return cls(
             tuple(header["symbols"]), by_pair(header["switch_starts"]), by_pair(header["cutoffs"])
         )
-
-
-@dataclass(frozen=True)
-class _Tables:
-    """What the kernel takes, indexed by ordered pair of species."""
-
-    strengths: Floats
-    decays: Floats
-    starts: Floats
-    switches: Floats
 
 
 def _bare(r: Floats, strengths: Floats, decays: Floats) -> tuple[Floats, Floats, Floats]:

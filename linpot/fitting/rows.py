@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from linpot.fitting.weights import Weights, composition, lowest_energies
 from linpot.model.feature_engine import FeatureEngine
-from linpot.model.pair_batch import pack
+from linpot.model.packing import pack
 from linpot.structures.batches import batches_of_atoms
 from linpot.structures.structure import Labels, Structure
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from linpot.kernels.compile import kernel
-from linpot.kernels.lanes import add_exactly, fma, power_of_two, splat, subtract_exactly
+from linpot.kernels.lanes import add_exactly, filled, fma, power_of_two, subtract_exactly
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 0.693147180369123816490  # 33 bits of ln 2, so that n times it is exact
@@ -24,21 +24,21 @@ def exponential(x):
 
     Parameters
     ----------
-    x : lanes
+    x : lanes or pairs
 
     Returns
     -------
-    lanes
+    as x
         Relative error below 3e-16: after ``x = n ln 2 + r``, |r| < 0.35, the Taylor series to r^13
         leaves 4e-18.
     """
-    shifted = add_exactly(x * _LOG2_E, splat(_SHIFT))
-    n = subtract_exactly(shifted, splat(_SHIFT))
-    r = fma(n, splat(-_LN2_HIGH), x)
-    r = fma(n, splat(-_LN2_LOW), r)
-    value = splat(_EXP[13])
+    shifted = add_exactly(x * _LOG2_E, _SHIFT)
+    n = subtract_exactly(shifted, _SHIFT)
+    r = fma(n, -_LN2_HIGH, x)
+    r = fma(n, -_LN2_LOW, r)
+    value = filled(x, _EXP[13])
     for k in range(12, -1, -1):
-        value = fma(value, r, splat(_EXP[k]))
+        value = fma(value, r, _EXP[k])
     return value * power_of_two(shifted)
 
 
@@ -49,17 +49,17 @@ def quarter_turn(u):
 
     Parameters
     ----------
-    u : lanes
+    u : lanes or pairs
 
     Returns
     -------
-    tuple of lanes
+    tuple of two, as u
         Absolute error below 3e-16: the Taylor series to the 22nd and 23rd power.
     """
     x = u * (0.5 * math.pi)
     square = x * x
-    cosine, sine = splat(_COS[11]), splat(_SIN[11])
+    cosine, sine = filled(u, _COS[11]), filled(u, _SIN[11])
     for k in range(10, -1, -1):
-        cosine = fma(cosine, square, splat(_COS[k]))
-        sine = fma(sine, square, splat(_SIN[k]))
+        cosine = fma(cosine, square, _COS[k])
+        sine = fma(sine, square, _SIN[k])
     return cosine, sine * x

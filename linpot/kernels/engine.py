@@ -1,23 +1,24 @@
 """
-The engine: from blocks of eight centres to energies, pair gradients, features and design rows.
+The engine: from blocks of eight centres to energies, forces, features and design rows.
 
-Centres of a block are of one species and may come from many structures. Every entry writes only
-what belongs to its blocks, so that callers may split the blocks over threads.
+Centres of a block are of one species and may come from many structures. Forces, which reach beyond
+a block, are added to arrays that callers keep apart where they split the blocks over threads.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from linpot.kernels.blocks import add_block_forces, fill_block, most_slots
 from linpot.kernels.compile import kernel
 from linpot.kernels.densities import (
     fill_densities,
     polar,
     pull_back_densities,
 )
-from linpot.kernels.harmonics import fill_harmonic_gradients, fill_harmonics
+from linpot.kernels.harmonics import fill_harmonic_gradients
 from linpot.kernels.jacobian import fill_feature_row, fill_node_entries
-from linpot.kernels.lanes import fma, load, splat, store
+from linpot.kernels.lanes import aligned, at, fma, load, load_pairs, splat, store, twice
 from linpot.kernels.products import (
     feature,
     fill_products,
@@ -25,55 +26,58 @@ from linpot.kernels.products import (
     pull_back_products,
     read_out,
 )
-from linpot.kernels.radial import fill_radial
 
-TILE = 8
+TILE = 4
 """Slots whose density derivatives are held at a time: they then stay in the second-level cache."""
 
 
 @kernel
-def evaluate_blocks(first, last, blocks, program, leaves, weights, adjoint, energies, gradients):
+def evaluate_blocks(
+    first, last, layout, pairs, program, leaves, weights, adjoint, energies, forces, virials
+):
     """
-    Evaluate K outputs per centre and the gradient of their weighted sum.
+    Evaluate K outputs per centre, and the forces of their weighted sum.
 
     Parameters
     ----------
     first, last : int
         Range of blocks.
-    blocks : tuple of (centers[n_blocks, 8], slots[n_blocks, n_species + 1], vectors)
-        Centres are atoms, -1 for padding; vectors as in `fill_densities`.
-    program : tuple of (radials, channels, by_angular, constants, products)
+    layout, pairs
+        As in `fill_block`.
+    program : tuple of (radials, channels, groups, constants, products)
         As in `fill_densities`, `pull_back_densities`, `fill_products`.
-    leaves : tuple of (left, offsets, right)
-        As in `read_out`.
+    leaves : tuple of (fours, twos, ones, right)
+        As in `pull_back_leaves`.
     weights : float64[K, n_leaves], eV
     adjoint : float64[n_atoms, K] or None
-        Weight of every output of every atom in the sum whose gradient is wanted; None for one
+        Weight of every output of every atom in the sum whose forces are wanted; None for one
         output of weight 1.
     energies : float64[n_atoms, K], out, eV
-    gradients : float64[n_slots * 3 * 8] or None, out, eV/A
-        Derivative of ``sum_ik adjoint[i, k] energies[i, k]`` by the pair vectors.
+    forces : float64[n_atoms, 3] or None, out (added to), eV/A
+        Of ``sum_ik adjoint[i, k] energies[i, k]``.
+    virials : float64[n_atoms, 6], out (set for the centres), eV
     """
-    centers, slots, vectors = blocks
-    radials, channels, by_angular, constants, products = program
-    n_outputs = len(weights)
+    centers, slots, _ = layout
+    radials, channels, groups, constants, products = program
+    n_nodes, n_outputs, n_slots = products[5], len(weights), most_slots(first, last, slots)
     n_angular = len(radials[2]) * len(radials[2])
-    n_widest = _widest(channels[0])
-    legendre = np.empty(8 * n_angular)
-    radial = np.empty((4, 8 * n_widest))
-    harmonics = np.empty((4, 8 * n_angular))
-    by_radial, by_slope = harmonics[:2], harmonics[2:]
-    nodes = np.empty(8 * products[4])
-    nodes_adjoint = np.empty(8 * products[4])
-    outputs = np.empty(8 * n_outputs)
-    factors = np.zeros(8 * n_outputs)
+    n_widest = 16 * _widest(channels[0])
+    vectors, others = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
+    radial = aligned(n_slots * n_widest).reshape(-1, n_widest)
+    slope = None if forces is None else aligned(n_slots * n_widest).reshape(-1, n_widest)
+    gradients = aligned(n_slots * 48)
+    harmonics = aligned(2 * 16 * n_angular).reshape(2, -1)
+    ordered = aligned(8 * len(groups[5]))
+    nodes = aligned(8 * n_nodes)
+    nodes_adjoint = aligned(8 * n_nodes)
+    outputs = aligned(8 * n_outputs)
+    factors = aligned(8 * n_outputs)
     for block in range(first, last):
-        fill_densities(
-            block, slots, vectors, radials, channels, constants,
-            (legendre, radial, harmonics), nodes,
-        )  # fmt: skip
+        fill_block(block, layout, pairs, vectors, others)
+        own = slots[block]
+        fill_densities(own, vectors, radials, channels, constants, radial, slope, harmonics, nodes)
         fill_products(1 + len(constants), products, nodes)
-        if gradients is not None:
+        if forces is not None:
             if adjoint is None:
                 store(outputs, 0, pull_back_leaves(leaves, weights, None, nodes, nodes_adjoint))
             else:
@@ -84,10 +88,11 @@ def evaluate_blocks(first, last, blocks, program, leaves, weights, adjoint, ener
                 pull_back_leaves(leaves, weights, factors, nodes, nodes_adjoint)
             pull_back_products(products, nodes, nodes_adjoint)
             pull_back_densities(
-                block, slots, vectors, radials, channels, by_angular,
-                (legendre, radial, by_radial, by_slope), nodes_adjoint, gradients,
+                own, vectors, radials, groups,
+                (radial, slope, harmonics[0], harmonics[1], ordered), nodes_adjoint, gradients,
             )  # fmt: skip
-        if gradients is None or adjoint is not None:
+            add_block_forces(block, layout, vectors, others, gradients, forces, virials)
+        if forces is None or adjoint is not None:
             for k in range(n_outputs):
                 store(outputs, k, read_out(leaves, weights[k], nodes))
         for lane in range(8):
@@ -98,31 +103,32 @@ def evaluate_blocks(first, last, blocks, program, leaves, weights, adjoint, ener
 
 
 @kernel
-def fill_block_features(first, last, blocks, program, readout, features):
+def fill_block_features(first, last, layout, pairs, program, readout, features):
     """
     Evaluate the features of the centres of some blocks.
 
     Parameters
     ----------
-    first, last, blocks, program
+    first, last, layout, pairs, program
         As in `evaluate_blocks`.
     readout : tuple of (offsets, left, right, coefficient)
         As in `feature`.
     features : float64[n_atoms, >= n_features], out
     """
-    centers, slots, vectors = blocks
+    centers, slots, _ = layout
     radials, channels, _, constants, products = program
-    n_angular = len(radials[2]) * len(radials[2])
-    legendre = np.empty(8 * n_angular)
-    radial = np.empty((4, 8 * _widest(channels[0])))
-    harmonics = np.empty((4, 8 * n_angular))
-    nodes = np.empty(8 * products[4])
-    value = np.empty(8)
+    n_slots, n_angular = most_slots(first, last, slots), len(radials[2]) * len(radials[2])
+    n_widest = 16 * _widest(channels[0])
+    vectors, others = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
+    radial = aligned(n_slots * n_widest).reshape(-1, n_widest)
+    harmonics = aligned(2 * 16 * n_angular).reshape(2, -1)
+    nodes = aligned(8 * products[5])
+    value = aligned(8)
     for block in range(first, last):
+        fill_block(block, layout, pairs, vectors, others)
         fill_densities(
-            block, slots, vectors, radials, channels, constants,
-            (legendre, radial, harmonics), nodes,
-        )  # fmt: skip
+            slots[block], vectors, radials, channels, constants, radial, None, harmonics, nodes
+        )
         fill_products(1 + len(constants), products, nodes)
         for f in range(len(readout[0]) - 1):
             store(value, 0, feature(f, readout, nodes))
@@ -134,7 +140,7 @@ def fill_block_features(first, last, blocks, program, readout, features):
 
 @kernel
 def add_design_rows(
-    first, last, blocks, neighbors, program, readout, node_ops, feature_ops, uses, sizes, atom_rows,
+    first, last, layout, pairs, program, readout, node_ops, feature_ops, uses, sizes, atom_rows,
     energy_rows, rows,
 ):  # fmt: skip
     """
@@ -142,10 +148,8 @@ def add_design_rows(
 
     Parameters
     ----------
-    first, last, blocks, program, readout
+    first, last, layout, pairs, program, readout
         As above.
-    neighbors : int64[n_slots, 8]
-        Atom at the other end of each pair, -1 for padding.
     node_ops, feature_ops
         As in `fill_node_entries` and `fill_feature_row`.
     uses : tuple of (offsets[n_features * n_species + 1], entry, density)
@@ -158,26 +162,32 @@ def add_design_rows(
     rows : float64[n_features, n_rows], out (added to)
         Energies (eV), virials (eV), forces (eV/A) for a coefficient of 1.
     """
-    centers, slots, vectors = blocks
+    centers, slots, _ = layout
     radials, channels, _, constants, products = program
     n_features = len(readout[0]) - 1
     n_species = len(radials[0])
     n_angular = len(radials[2]) * len(radials[2])
-    n_widest = _widest(channels[0])
-    legendre = np.empty(8 * n_angular)
-    radial = np.empty((4, 8 * n_widest))
-    harmonics = np.empty((4, 8 * n_angular))
-    scratch = (legendre, radial, harmonics)
-    slopes = np.empty(8 * 3 * n_angular)
-    nodes = np.empty(8 * products[4])
-    entries = np.empty(8 * sizes[0])
-    row = np.empty(8 * sizes[1])
-    derivatives = np.zeros(8 * 3 * TILE * len(constants))  # [density, slot in tile, axis]
-    sums = np.empty((n_features, 8 * 9))  # per feature: virial (6), force on the centre (3)
-    pair = np.empty(8 * 6)
-    value = np.empty(8)
+    n_widest = 16 * _widest(channels[0])
+    n_slots = most_slots(first, last, slots)
+    vectors, others = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
+    radial = aligned(n_slots * n_widest).reshape(-1, n_widest)
+    slope = aligned(n_slots * n_widest).reshape(-1, n_widest)
+    harmonics = aligned(2 * 16 * n_angular).reshape(2, -1)
+    slopes = aligned(16 * 3 * n_angular)
+    nodes = aligned(8 * products[5])
+    entries = aligned(8 * sizes[0])
+    row = aligned(8 * sizes[1])
+    derivatives = aligned(16 * 3 * TILE * len(constants))  # [density, slot in tile, axis]
+    sums = aligned(n_features * 16 * 9).reshape(
+        n_features, -1
+    )  # per feature: virial (6), force on the centre (3)
+    pair = aligned(16 * 3)
+    value = aligned(8)
     for block in range(first, last):
-        fill_densities(block, slots, vectors, radials, channels, constants, scratch, nodes)
+        fill_block(block, layout, pairs, vectors, others)
+        fill_densities(
+            slots[block], vectors, radials, channels, constants, radial, slope, harmonics, nodes
+        )
         fill_products(1 + len(constants), products, nodes)
         fill_node_entries(node_ops, len(constants), nodes, entries)
         sums[:] = 0.0
@@ -186,8 +196,8 @@ def add_design_rows(
             for tile in range(begin, end, TILE):
                 count = min(TILE, end - tile)
                 _fill_density_derivatives(
-                    tile, count, species, vectors, radials, channels, scratch, slopes,
-                    derivatives,
+                    tile, count, species, vectors, radials[2], channels,
+                    (radial[tile:], slope[tile:], harmonics[0], slopes), derivatives,
                 )  # fmt: skip
                 for f in range(n_features):
                     use = f * n_species + species
@@ -195,7 +205,7 @@ def add_design_rows(
                         continue
                     fill_feature_row(f, feature_ops, nodes, entries, row)
                     _add_tile(
-                        tile, count, neighbors, vectors, use, uses, row, derivatives, atom_rows,
+                        tile, count, others, vectors, use, uses, row, derivatives, atom_rows,
                         pair, sums[f], rows[f],
                     )  # fmt: skip
         for f in range(n_features):
@@ -206,9 +216,10 @@ def add_design_rows(
                     e, x = energy_rows[i], atom_rows[i]
                     rows[f, e] += value[lane]
                     for k in range(6):
-                        rows[f, e + 1 + k] += sums[f, 8 * k + lane]
+                        rows[f, e + 1 + k] += sums[f, 16 * k + lane] + sums[f, 16 * k + 8 + lane]
                     for k in range(3):
-                        rows[f, x + k] += sums[f, 8 * (6 + k) + lane]
+                        s = 16 * (6 + k) + lane
+                        rows[f, x + k] += sums[f, s] + sums[f, s + 8]
 
 
 @kernel
@@ -222,83 +233,67 @@ def _widest(offsets):
 
 @kernel
 def _fill_density_derivatives(
-    tile, count, species, vectors, radials, channels, scratch, slopes, derivatives
+    tile, count, species, vectors, harmonic, channels, scratch, derivatives
 ):
     """
     Differentiate the densities by the pair vectors of the slots of a tile.
 
+    Radial functions and slopes are those of `fill_densities`, from the tile's first slot on.
     `derivatives` is indexed [density, slot in tile, axis]; only densities that see `species` are
     written.
     """
-    parameters, recurrence, norms = radials
-    offsets, channel_radial, weight, start, angular, size = channels
-    legendre, radial, harmonics = scratch
+    radial, slope, harmonics, slopes = scratch
+    offsets, _, _, start, angular, size = channels
     begin, end = offsets[species], offsets[species + 1]
     for u in range(count):
-        r, inverse, x, y, z = polar(vectors, tile + u)
-        fill_radial(
-            r, parameters[species], recurrence[species], channel_radial[begin:end],
-            weight[begin:end], radial[0], radial[1],
-        )  # fmt: skip
-        fill_harmonics(x, y, z, norms, legendre, harmonics[0])
-        fill_harmonic_gradients(x, y, z, norms, legendre, harmonics[0], slopes)
+        _, inverse, x, y, z = polar(vectors, tile + u)
+        fill_harmonic_gradients(x, y, z, harmonic, harmonics, slopes)
         for c in range(end - begin):
-            across, along = load(radial[0], c) * inverse, load(radial[1], c)
+            across, along = load_pairs(radial[u], c) * inverse, load_pairs(slope[u], c)
             a = angular[begin + c]
             for m in range(size[begin + c]):
-                outward = along * load(harmonics[0], a + m)
+                outward = along * load_pairs(harmonics, a + m)
                 k = 3 * ((start[begin + c] - 1 + m) * TILE + u)
                 s = 3 * (a + m)
-                store(derivatives, k, fma(across, load(slopes, s), outward * x))
-                store(derivatives, k + 1, fma(across, load(slopes, s + 1), outward * y))
-                store(derivatives, k + 2, fma(across, load(slopes, s + 2), outward * z))
+                store(derivatives, k, fma(across, load_pairs(slopes, s), outward * x))
+                store(derivatives, k + 1, fma(across, load_pairs(slopes, s + 1), outward * y))
+                store(derivatives, k + 2, fma(across, load_pairs(slopes, s + 2), outward * z))
 
 
 @kernel
 def _add_tile(
-    tile, count, neighbors, vectors, use, uses, row, derivatives, atom_rows, pair, sums, target
+    tile, count, others, vectors, use, uses, row, derivatives, atom_rows, pair, sums, target
 ):  # fmt: skip
     """Add one feature's gradients over a tile: forces on neighbors, and sums for the centre."""
     offsets, entry, density = uses
-    for u in range(0, count, 2):
-        x0, y0, z0 = splat(0.0), splat(0.0), splat(0.0)
-        x1, y1, z1 = splat(0.0), splat(0.0), splat(0.0)
+    for u in range(count):
+        gx, gy, gz = twice(splat(0.0)), twice(splat(0.0)), twice(splat(0.0))
         for e in range(offsets[use], offsets[use + 1]):
-            value = load(row, entry[e])
-            k = 3 * (density[e] * TILE + u)
-            x0 = fma(value, load(derivatives, k), x0)
-            y0 = fma(value, load(derivatives, k + 1), y0)
-            z0 = fma(value, load(derivatives, k + 2), z0)
-            x1 = fma(value, load(derivatives, k + 3), x1)
-            y1 = fma(value, load(derivatives, k + 4), y1)
-            z1 = fma(value, load(derivatives, k + 5), z1)
-        store(pair, 0, x0)
-        store(pair, 1, y0)
-        store(pair, 2, z0)
-        store(pair, 3, x1)
-        store(pair, 4, y1)
-        store(pair, 5, z1)
-        for v in range(min(2, count - u)):
-            slot = tile + u + v
-            x, y, z = (
-                load(vectors, 3 * slot),
-                load(vectors, 3 * slot + 1),
-                load(vectors, 3 * slot + 2),
-            )
-            gx, gy, gz = load(pair, 3 * v), load(pair, 3 * v + 1), load(pair, 3 * v + 2)
-            store(sums, 0, load(sums, 0) - x * gx)
-            store(sums, 1, load(sums, 1) - y * gy)
-            store(sums, 2, load(sums, 2) - z * gz)
-            store(sums, 3, load(sums, 3) - (y * gz + z * gy) * 0.5)
-            store(sums, 4, load(sums, 4) - (x * gz + z * gx) * 0.5)
-            store(sums, 5, load(sums, 5) - (x * gy + y * gx) * 0.5)
-            store(sums, 6, load(sums, 6) + gx)
-            store(sums, 7, load(sums, 7) + gy)
-            store(sums, 8, load(sums, 8) + gz)
-            for lane in range(8):
-                j = neighbors[slot, lane]
-                if j >= 0:
-                    k = atom_rows[j]
-                    target[k] -= pair[24 * v + lane]
-                    target[k + 1] -= pair[24 * v + 8 + lane]
-                    target[k + 2] -= pair[24 * v + 16 + lane]
+            value = twice(load(row, at(entry, e)))
+            k = 3 * (at(density, e) * TILE + u)
+            gx = fma(value, load_pairs(derivatives, k), gx)
+            gy = fma(value, load_pairs(derivatives, k + 1), gy)
+            gz = fma(value, load_pairs(derivatives, k + 2), gz)
+        store(pair, 0, gx)
+        store(pair, 1, gy)
+        store(pair, 2, gz)
+        slot = 3 * (tile + u)
+        x, y, z = (
+            load_pairs(vectors, slot), load_pairs(vectors, slot + 1), load_pairs(vectors, slot + 2)
+        )  # fmt: skip
+        store(sums, 0, load_pairs(sums, 0) - x * gx)
+        store(sums, 1, load_pairs(sums, 1) - y * gy)
+        store(sums, 2, load_pairs(sums, 2) - z * gz)
+        store(sums, 3, load_pairs(sums, 3) - (y * gz + z * gy) * 0.5)
+        store(sums, 4, load_pairs(sums, 4) - (x * gz + z * gx) * 0.5)
+        store(sums, 5, load_pairs(sums, 5) - (x * gy + y * gx) * 0.5)
+        store(sums, 6, load_pairs(sums, 6) + gx)
+        store(sums, 7, load_pairs(sums, 7) + gy)
+        store(sums, 8, load_pairs(sums, 8) + gz)
+        for p in range(16):
+            j = others[tile + u, p]
+            if j >= 0:
+                k = atom_rows[j]
+                target[k] -= pair[p]
+                target[k + 1] -= pair[16 + p]
+                target[k + 2] -= pair[32 + p]

@@ -1,8 +1,10 @@
 """
-Real spherical harmonics with Y_00 = 1 of eight unit vectors, and their gradients, without angles.
+Real spherical harmonics with Y_00 = 1 of many unit vectors at once, and their gradients.
 
-Solid harmonics are ``S_lm = N_lm Q_l^|m|(z, r^2) (c_m or s_m)`` with ``c_m + i s_m = (x + i y)^m``;
-their gradients are combinations of solid harmonics of l - 1. Nothing is singular on the z axis.
+``Y_lm = P_l^|m|(z) (c_m or s_m)``, ``c_m + i s_m = (x + i y)^m``: on the unit sphere P is a
+polynomial of z alone and nothing is singular on the z axis. For every m the normalised P follow from
+a recurrence in l whose last values stay in registers. Gradients are those of the polynomials in
+(x, y, z), made tangential at the end.
 """
 
 from __future__ import annotations
@@ -12,12 +14,12 @@ import math
 import numpy as np
 
 from linpot.kernels.compile import kernel
-from linpot.kernels.lanes import fma, load, splat, store
+from linpot.kernels.lanes import filled, fma, load_pairs, store
 
 
-def harmonic_norms(l_max):
+def harmonic_recurrence(l_max):
     """
-    Normalisation ``sqrt((2 l + 1) (l - m)! / (l + m)! (2 if m else 1))``.
+    Coefficients of ``P_l^m = a z P_{l-1}^m + b P_{l-2}^m``, normalised.
 
     Parameters
     ----------
@@ -25,126 +27,114 @@ def harmonic_norms(l_max):
 
     Returns
     -------
-    float64[l_max + 1, l_max + 1]
-        Entry [l, m]; zero for m > l.
+    float64[l_max + 1, l_max + 1, 2]
+        Entry [m, l] holds a and b; a of [m, m] is ``P_m^m`` itself.
+
+    Notes
+    -----
+    With ``N_lm = sqrt((2 l + 1) (l - m)! / (l + m)! (2 if m else 1))`` and the associated Legendre
+    functions divided by ``sin^m``: ``(l - m) Q_l = (2 l - 1) z Q_{l-1} - (l + m - 1) Q_{l-2}``.
     """
-    norms = np.zeros((l_max + 1, l_max + 1))
-    for l in range(l_max + 1):
-        for m in range(l + 1):
-            ratio = math.factorial(l - m) / math.factorial(l + m)
-            norms[l, m] = math.sqrt((2 * l + 1) * ratio * (2.0 if m else 1.0))
-    return norms
+
+    def norm(l, m):
+        ratio = math.factorial(l - m) / math.factorial(l + m)
+        return math.sqrt((2 * l + 1) * ratio * (2.0 if m else 1.0))
+
+    table = np.zeros((l_max + 1, l_max + 1, 2))
+    for m in range(l_max + 1):
+        double_factorial = math.prod(range(2 * m - 1, 0, -2))
+        table[m, m, 0] = norm(m, m) * double_factorial
+        for l in range(m + 1, l_max + 1):
+            table[m, l, 0] = (2 * l - 1) / (l - m) * norm(l, m) / norm(l - 1, m)
+            if l > m + 1:
+                table[m, l, 1] = -(l + m - 1) / (l - m) * norm(l, m) / norm(l - 2, m)
+    return table
 
 
 @kernel
-def fill_legendre(z, l_max, legendre):
-    """
-    Evaluate ``Q_l^m`` on the unit sphere.
-
-    Parameters
-    ----------
-    z : lanes
-    l_max : int
-    legendre : float64[(l_max + 1) (l_max + 2) / 2 * 8], out
-        Index l (l + 1) / 2 + m.
-    """
-    store(legendre, 0, splat(1.0))
-    diagonal = 1.0
-    for l in range(1, l_max + 1):
-        row = l * (l + 1) // 2
-        above, second = row - l, row - 2 * l + 1
-        for m in range(l - 1):
-            value = z * load(legendre, above + m) * (2.0 * l - 1.0)
-            value = value - load(legendre, second + m) * (l + m - 1.0)
-            store(legendre, row + m, value * (1.0 / (l - m)))
-        diagonal *= 2.0 * l - 1.0
-        store(legendre, row + l - 1, z * diagonal)
-        store(legendre, row + l, splat(diagonal))
-
-
-@kernel
-def fill_harmonics(x, y, z, norms, legendre, harmonics):
+def fill_harmonics(x, y, z, recurrence, harmonics):
     """
     Evaluate all harmonics up to l_max.
 
     Parameters
     ----------
-    x, y, z : lanes
+    x, y, z : lanes or pairs
         Components of unit vectors.
-    norms : float64[l_max + 1, l_max + 1]
-    legendre : float64[(l_max + 1) (l_max + 2) / 2 * 8], out
-    harmonics : float64[(l_max + 1)^2 * 8], out
+    recurrence : float64[l_max + 1, l_max + 1, 2]
+        See `harmonic_recurrence`.
+    harmonics : float64[(l_max + 1)^2 * width of x], out
         Index l (l + 1) + m.
 
     References
     ----------
     Bigi et al., J. Chem. Phys. 159, 064802 (2023), eq. 8-12.
     """
-    l_max = len(norms) - 1
-    fill_legendre(z, l_max, legendre)
-    cosine, sine = splat(1.0), splat(0.0)
-    for m in range(l_max + 1):
-        for l in range(m, l_max + 1):
+    size = len(recurrence)
+    cosine, sine = filled(x, 1.0), filled(x, 0.0)
+    for m in range(size):
+        row = recurrence[m]
+        before, value = filled(x, 0.0), filled(x, row[m, 0])
+        for l in range(m, size):
+            if l > m:
+                before, value = value, fma(z * value, row[l, 0], before * row[l, 1])
             centre = l * (l + 1)
-            value = load(legendre, centre // 2 + m) * norms[l, m]
             store(harmonics, centre + m, value * cosine)
             if m > 0:
                 store(harmonics, centre - m, value * sine)
-        following = x * cosine - y * sine
-        sine = x * sine + y * cosine
-        cosine = following
+        cosine, sine = x * cosine - y * sine, x * sine + y * cosine
 
 
 @kernel
-def fill_harmonic_gradients(x, y, z, norms, legendre, harmonics, gradients):
+def fill_harmonic_gradients(x, y, z, recurrence, harmonics, gradients):
     """
-    Evaluate ``|r|`` times the gradient of every ``Y_lm(r / |r|)``.
+    Evaluate every ``Y_lm(r / |r|)`` and ``|r|`` times its gradient.
 
     Parameters
     ----------
-    x, y, z, norms
+    x, y, z, recurrence, harmonics
         As in `fill_harmonics`.
-    legendre, harmonics
-        As `fill_harmonics` left them.
-    gradients : float64[(l_max + 1)^2 * 3 * 8], out
+    gradients : float64[(l_max + 1)^2 * 3 * width of x], out
         Index 3 (l (l + 1) + m) + axis; tangential to the unit vector.
-
-    References
-    ----------
-    Bigi et al., J. Chem. Phys. 159, 064802 (2023), eq. 13-17.
     """
-    l_max = len(norms) - 1
-    cosine, sine = splat(1.0), splat(0.0)
-    cosine_below, sine_below = splat(0.0), splat(0.0)
-    for m in range(l_max + 1):
-        for l in range(m, l_max + 1):
+    size = len(recurrence)
+    cosine, sine = filled(x, 1.0), filled(x, 0.0)
+    cosine_below, sine_below = filled(x, 0.0), filled(x, 0.0)
+    for m in range(size):
+        row = recurrence[m]
+        before, value = filled(x, 0.0), filled(x, row[m, 0])
+        d_before, d_value = filled(x, 0.0), filled(x, 0.0)
+        for l in range(m, size):
+            if l > m:
+                slope = fma(z, d_value, value)
+                d_before, d_value = d_value, fma(slope, row[l, 0], d_before * row[l, 1])
+                before, value = value, fma(z * value, row[l, 0], before * row[l, 1])
             centre = l * (l + 1)
-            below = l * (l - 1) // 2 + m  # legendre of l - 1
-            norm = norms[l, m]
-            value = load(legendre, centre // 2 + m) * (norm * m)
-            up, side = splat(0.0), splat(0.0)
-            if m < l:
-                up = load(legendre, below) * (norm * (l + m))
-            if m + 1 < l:
-                side = load(legendre, below + 1) * (-norm)
-            own = load(harmonics, centre + m) * float(l)
-            k = 3 * (centre + m)
-            store(gradients, k, side * x * cosine + value * cosine_below - own * x)
-            store(gradients, k + 1, side * y * cosine - value * sine_below - own * y)
-            store(gradients, k + 2, up * cosine - own * z)
+            turned = value * float(m)
+            _store_tangential(
+                x, y, z, value * cosine, turned * cosine_below, turned * sine_below * (-1.0),
+                d_value * cosine, centre + m, harmonics, gradients,
+            )  # fmt: skip
             if m > 0:
-                own = load(harmonics, centre - m) * float(l)
-                k = 3 * (centre - m)
-                store(gradients, k, side * x * sine + value * sine_below - own * x)
-                store(gradients, k + 1, side * y * sine + value * cosine_below - own * y)
-                store(gradients, k + 2, up * sine - own * z)
+                _store_tangential(
+                    x, y, z, value * sine, turned * sine_below, turned * cosine_below,
+                    d_value * sine, centre - m, harmonics, gradients,
+                )  # fmt: skip
         cosine_below, sine_below = cosine, sine
-        cosine = x * cosine_below - y * sine_below
-        sine = x * sine_below + y * cosine_below
+        cosine, sine = x * cosine - y * sine, x * sine + y * cosine
 
 
 @kernel
-def pull_back_harmonics(x, y, z, inverse, norms, legendre, by_radial, by_slope, slot, gradients):
+def _store_tangential(x, y, z, value, gx, gy, gz, a, harmonics, gradients):
+    """Store harmonic a and what is left of its gradient across the unit vector."""
+    outward = x * gx + y * gy + z * gz
+    store(harmonics, a, value)
+    store(gradients, 3 * a, gx - outward * x)
+    store(gradients, 3 * a + 1, gy - outward * y)
+    store(gradients, 3 * a + 2, gz - outward * z)
+
+
+@kernel
+def pull_back_harmonics(x, y, z, inverse, recurrence, by_radial, by_slope, slot, gradients):
     """
     Combine contracted adjoints with harmonics and their gradients, storing neither.
 
@@ -152,53 +142,50 @@ def pull_back_harmonics(x, y, z, inverse, norms, legendre, by_radial, by_slope, 
 
     Parameters
     ----------
-    x, y, z : lanes
+    x, y, z : pairs
         Unit vectors u.
-    inverse : lanes, 1/A
+    inverse : pairs, 1/A
         1 / r.
-    norms : float64[l_max + 1, l_max + 1]
-    legendre : float64[(l_max + 1) (l_max + 2) / 2 * 8], scratch
-    by_radial, by_slope : float64[(l_max + 1)^2 * 8]
+    recurrence : float64[l_max + 1, l_max + 1, 2]
+        See `harmonic_recurrence`.
+    by_radial, by_slope : float64[(l_max + 1)^2 * 16]
         P and Q.
     slot : int
-    gradients : float64[n_slots * 3 * 8], out, eV/A
-        Lanes ``3 slot + axis`` are written.
+    gradients : float64[n_slots * 3 * 16], out, eV/A
+        Pairs ``3 slot + axis`` are written.
     """
-    l_max = len(norms) - 1
-    fill_legendre(z, l_max, legendre)
-    cosine, sine = splat(1.0), splat(0.0)
-    cosine_below, sine_below = splat(0.0), splat(0.0)
-    along, inward, side = splat(0.0), splat(0.0), splat(0.0)
-    gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
-    for m in range(l_max + 1):
-        with_cosine, with_sine = splat(0.0), splat(0.0)
-        for l in range(m, l_max + 1):
+    size = len(recurrence)
+    zero = filled(x, 0.0)
+    cosine, sine = filled(x, 1.0), zero
+    cosine_below, sine_below = zero, zero
+    along, gx, gy, gz = zero, zero, zero, zero
+    for m in range(size):
+        row = recurrence[m]
+        before, value, d_before, d_value = zero, filled(x, row[m, 0]), zero, zero
+        p_cosine, q_cosine, d_cosine = zero, zero, zero
+        p_sine, q_sine, d_sine = zero, zero, zero
+        for l in range(m, size):
+            if l > m:
+                slope = fma(z, d_value, value)
+                d_before, d_value = d_value, fma(slope, row[l, 0], d_before * row[l, 1])
+                before, value = value, fma(z * value, row[l, 0], before * row[l, 1])
             centre = l * (l + 1)
-            below = l * (l - 1) // 2 + m
-            norm = norms[l, m]
-            value = load(legendre, centre // 2 + m) * norm
-            p = load(by_radial, centre + m)
-            turned = p * cosine
-            sloped = load(by_slope, centre + m) * cosine
+            p = load_pairs(by_radial, centre + m)
+            p_cosine = fma(value, p, p_cosine)
+            d_cosine = fma(d_value, p, d_cosine)
+            q_cosine = fma(value, load_pairs(by_slope, centre + m), q_cosine)
             if m > 0:
-                p_sine = load(by_radial, centre - m)
-                turned = fma(p_sine, sine, turned)
-                sloped = fma(load(by_slope, centre - m), sine, sloped)
-                with_cosine = fma(value, p, with_cosine)
-                with_sine = fma(value, p_sine, with_sine)
-            along = fma(value, sloped, along)
-            inward = fma(value * float(l), turned, inward)
-            if m < l:
-                gz = fma(load(legendre, below) * (norm * (l + m)), turned, gz)
-            if m + 1 < l:
-                side = fma(load(legendre, below + 1) * norm, turned, side)
-        if m > 0:
-            gx = gx + (with_cosine * cosine_below + with_sine * sine_below) * float(m)
-            gy = gy + (with_sine * cosine_below - with_cosine * sine_below) * float(m)
+                p = load_pairs(by_radial, centre - m)
+                p_sine = fma(value, p, p_sine)
+                d_sine = fma(d_value, p, d_sine)
+                q_sine = fma(value, load_pairs(by_slope, centre - m), q_sine)
+        along = along + q_cosine * cosine + q_sine * sine
+        gz = gz + d_cosine * cosine + d_sine * sine
+        gx = gx + (p_cosine * cosine_below + p_sine * sine_below) * float(m)
+        gy = gy + (p_sine * cosine_below - p_cosine * sine_below) * float(m)
         cosine_below, sine_below = cosine, sine
-        cosine = x * cosine_below - y * sine_below
-        sine = x * sine_below + y * cosine_below
-    outward = along - inward * inverse
-    store(gradients, 3 * slot, fma(gx - x * side, inverse, outward * x))
-    store(gradients, 3 * slot + 1, fma(gy - y * side, inverse, outward * y))
-    store(gradients, 3 * slot + 2, fma(gz, inverse, outward * z))
+        cosine, sine = x * cosine - y * sine, x * sine + y * cosine
+    outward = along - inverse * (x * gx + y * gy + z * gz)
+    store(gradients, 3 * slot, fma(x, outward, inverse * gx))
+    store(gradients, 3 * slot + 1, fma(y, outward, inverse * gy))
+    store(gradients, 3 * slot + 2, fma(z, outward, inverse * gz))

@@ -1,69 +1,103 @@
 """
-Lanes: eight numbers, one of each of eight centre atoms, as one vector type of numba.
+Lanes: one number of each of eight centre atoms, as one vector type of numba.
 
 Arithmetic on lanes becomes vector instructions on every processor that has them (AVX-512: one
-register, AVX2: two) and stays correct on those that do not. An array of lanes is a flat float64
-array; index i means elements ``8 i .. 8 i + 7``. Loads and stores claim the alignment of a double.
+register, AVX2: two) and stays correct on those that do not. `pairs` are twice as wide: two
+neighbors of each centre, side by side, so that the processor always has two independent chains of
+arithmetic at hand. An array of lanes is a flat float64 array; lanes i are its elements
+``8 i .. 8 i + 7``, pairs i are lanes 2 i and 2 i + 1. Loads and stores claim the alignment of a
+double, so that any array will do, but those across two cache lines take twice the time: `aligned`
+makes arrays that avoid it. Operations take numbers for lanes: they stand in every place.
 """
 
 from __future__ import annotations
 
 import operator
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, overload, register_model
 
-WIDTH = 8
+from linpot.kernels.compile import kernel
 
-_DOUBLES = ir.VectorType(ir.DoubleType(), WIDTH)
-_INTEGERS = ir.VectorType(ir.IntType(64), WIDTH)
+WIDTH = 8
+DEPTH = 2
+
+CACHE_LINE = 64  # bytes
+
 _FLAGS = ("contract", "nsz")  # products and sums may be fused; never reordered
 
 
+@kernel
+def aligned(n):
+    """Return a new float64 array of n values, not set, that starts with a cache line."""
+    array = np.empty(n + CACHE_LINE // 8)
+    first = (-array.ctypes.data % CACHE_LINE) // 8
+    return array[first : first + n]
+
+
 class LanesType(types.Type):
-    """The type of eight doubles."""
+    """The type of `width` doubles."""
 
-    def __init__(self):
-        super().__init__(name=f"lanes{WIDTH}")
+    def __init__(self, width):
+        self.width = width
+        super().__init__(name=f"lanes{width}")
 
 
-lanes = LanesType()
+lanes = LanesType(WIDTH)
+pairs = LanesType(WIDTH * DEPTH)
 
 
 @register_model(LanesType)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager, frontend_type):
-        super().__init__(manager, frontend_type, _DOUBLES)
+        super().__init__(manager, frontend_type, _vector(frontend_type))
 
 
-def _pointer(context, builder, signature, arguments):
-    """Address of element ``8 i`` of a contiguous array."""
-    array = context.make_array(signature.args[0])(context, builder, arguments[0])
-    index = context.cast(builder, arguments[1], signature.args[1], types.intp)
-    first = builder.mul(index, ir.Constant(index.type, WIDTH))
-    return builder.bitcast(builder.gep(array.data, [first]), _DOUBLES.as_pointer())
+def _vector(kind, element=None):
+    return ir.VectorType(element or ir.DoubleType(), kind.width)
 
 
-@intrinsic
-def load(typing_context, array, i):
-    """Return lanes i of an array."""
+def _pointer(context, builder, kind, array_type, array, index_type, index):
+    """Address of value `index` of a contiguous array of lanes or pairs."""
+    data = context.make_array(array_type)(context, builder, array).data
+    index = context.cast(builder, index, index_type, types.intp)
+    first = builder.mul(index, ir.Constant(index.type, kind.width))
+    return builder.bitcast(builder.gep(data, [first]), _vector(kind).as_pointer())
 
-    def generate(context, builder, signature, arguments):
-        value = builder.load(_pointer(context, builder, signature, arguments))
-        value.align = 8
-        return value
 
-    return lanes(array, i), generate
+def _loader(kind, description):
+    def loader(typing_context, array, i):
+        def generate(context, builder, signature, arguments):
+            array_type, index_type = signature.args
+            value = builder.load(
+                _pointer(context, builder, kind, array_type, arguments[0], index_type, arguments[1])
+            )
+            value.align = 8
+            return value
+
+        return kind(array, i), generate
+
+    loader.__doc__ = description
+    return intrinsic(loader)
+
+
+load = _loader(lanes, "Return lanes i of an array.")
+load_pairs = _loader(pairs, "Return pairs i of an array.")
 
 
 @intrinsic
 def store(typing_context, array, i, value):
-    """Write lanes i of an array."""
+    """Write lanes i or pairs i of an array, as the value is."""
 
     def generate(context, builder, signature, arguments):
-        pointer = _pointer(context, builder, signature, arguments)
+        array_type, index_type, kind = signature.args
+        pointer = _pointer(
+            context, builder, kind, array_type, arguments[0], index_type, arguments[1]
+        )
         builder.store(arguments[2], pointer).align = 8
         return context.get_dummy_value()
 
@@ -71,27 +105,84 @@ def store(typing_context, array, i, value):
 
 
 @intrinsic
+def at(typing_context, array, i):
+    """Return element i of a contiguous array; i is not negative, and that is not looked at."""
+
+    def generate(context, builder, signature, arguments):
+        array_type, index_type = signature.args
+        data = context.make_array(array_type)(context, builder, arguments[0]).data
+        index = context.cast(builder, arguments[1], index_type, types.intp)
+        return builder.load(builder.gep(data, [index]))
+
+    return array.dtype(array, i), generate
+
+
+def _splat(context, builder, number, number_type, kind):
+    number = context.cast(builder, number, number_type, types.float64)
+    undefined = ir.Constant(_vector(kind), ir.Undefined)
+    first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+    pattern = ir.Constant(ir.VectorType(ir.IntType(32), kind.width), [0] * kind.width)
+    return builder.shuffle_vector(first, undefined, pattern)
+
+
+@intrinsic
 def splat(typing_context, x):
     """Return a number in all lanes."""
 
     def generate(context, builder, signature, arguments):
-        number = context.cast(builder, arguments[0], signature.args[0], types.float64)
-        undefined = ir.Constant(_DOUBLES, ir.Undefined)
-        zero = ir.Constant(ir.IntType(32), 0)
-        first = builder.insert_element(undefined, number, zero)
-        pattern = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-        return builder.shuffle_vector(first, undefined, pattern)
+        return _splat(context, builder, arguments[0], signature.args[0], lanes)
 
     return lanes(x), generate
+
+
+@intrinsic
+def twice(typing_context, x):
+    """Return pairs with the same lanes for both neighbors."""
+
+    def generate(context, builder, signature, arguments):
+        order = [*range(WIDTH), *range(WIDTH)]
+        pattern = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
+        return builder.shuffle_vector(arguments[0], arguments[0], pattern)
+
+    return pairs(x), generate
+
+
+@intrinsic
+def filled(typing_context, like, x):
+    """Return a number in all places of a value that is as wide as another."""
+
+    def generate(context, builder, signature, arguments):
+        return _splat(context, builder, arguments[1], signature.args[1], like)
+
+    return like(like, x), generate
+
+
+def _widest(arguments):
+    """Type of the result: that of the lanes among the arguments, which must agree."""
+    kinds = {a for a in arguments if isinstance(a, LanesType)}
+    if len(kinds) != 1 or not all(
+        isinstance(a, LanesType | types.Float | types.Integer) for a in arguments
+    ):
+        raise TypingError(f"lanes of one width and numbers are needed, got {arguments}")
+    return kinds.pop()
+
+
+def _values(context, builder, signature, arguments):
+    kind = signature.return_type
+    return [
+        value if isinstance(own, LanesType) else _splat(context, builder, value, own, kind)
+        for value, own in zip(arguments, signature.args, strict=True)
+    ]
 
 
 def _binary(instruction, flags=_FLAGS):
     @intrinsic
     def operation(typing_context, a, b):
         def generate(context, builder, signature, arguments):
-            return getattr(builder, instruction)(*arguments, flags=flags)
+            values = _values(context, builder, signature, arguments)
+            return getattr(builder, instruction)(*values, flags=flags)
 
-        return lanes(a, b), generate
+        return _widest([a, b])(a, b), generate
 
     return operation
 
@@ -105,28 +196,33 @@ def _llvm(name, n_arguments):
     """Make a function of lanes from an LLVM intrinsic."""
 
     def call(context, builder, signature, arguments):
-        kind = ir.FunctionType(_DOUBLES, [_DOUBLES] * n_arguments)
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{WIDTH}f64")
-        return builder.call(function, arguments)
+        kind = signature.return_type
+        vector = _vector(kind)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(vector, [vector] * n_arguments),
+            f"llvm.{name}.v{kind.width}f64",
+        )
+        return builder.call(function, _values(context, builder, signature, arguments))
 
     if n_arguments == 1:
 
         @intrinsic
         def unary(typing_context, a):
-            return lanes(a), call
+            return _widest([a])(a), call
 
         return unary
     if n_arguments == 2:
 
         @intrinsic
         def binary(typing_context, a, b):
-            return lanes(a, b), call
+            return _widest([a, b])(a, b), call
 
         return binary
 
     @intrinsic
     def ternary(typing_context, a, b, c):
-        return lanes(a, b, c), call
+        return _widest([a, b, c])(a, b, c), call
 
     return ternary
 
@@ -146,23 +242,20 @@ def power_of_two(typing_context, shifted):
     """
 
     def generate(context, builder, signature, arguments):
-        bits = builder.bitcast(arguments[0], _INTEGERS)
-        biased = builder.add(bits, ir.Constant(_INTEGERS, [1023] * WIDTH))
-        moved = builder.shl(biased, ir.Constant(_INTEGERS, [52] * WIDTH))
-        return builder.bitcast(moved, _DOUBLES)
+        kind = signature.return_type
+        integers = _vector(kind, ir.IntType(64))
+        bits = builder.bitcast(arguments[0], integers)
+        biased = builder.add(bits, ir.Constant(integers, [1023] * kind.width))
+        moved = builder.shl(biased, ir.Constant(integers, [52] * kind.width))
+        return builder.bitcast(moved, _vector(kind))
 
-    return lanes(shifted), generate
+    return shifted(shifted), generate
 
 
 def _overload(symbol, operation):
     def choose(a, b):
-        number = (types.Float, types.Integer)
-        if isinstance(a, LanesType) and isinstance(b, LanesType):
+        if isinstance(a, LanesType) or isinstance(b, LanesType):
             return lambda a, b: operation(a, b)
-        if isinstance(a, LanesType) and isinstance(b, number):
-            return lambda a, b: operation(a, splat(b))
-        if isinstance(a, number) and isinstance(b, LanesType):
-            return lambda a, b: operation(splat(a), b)
         return None
 
     overload(symbol)(choose)

@@ -1,36 +1,42 @@
 """
-Everything that goes over pairs one by one: packing, and the sums of their gradients.
+Everything that goes over pairs one by one: packing them, and the sums of central forces.
 
 A pair vector points from the centre to the neighbor, ``r = r_j - r_i``. With ``g = dE/dr`` the
-force on the centre is +g, on the neighbor -g, and the virial is ``W = -sum r (x) g``.
+force on the centre is +g, on the neighbor -g, and the virial is ``W = -sum r (x) g``. Every kernel
+works on a range of centres, so that callers may split the work over threads.
 """
 
 from __future__ import annotations
+
+import math
 
 from linpot.kernels.compile import kernel
 
 
 @kernel
 def pack_pairs(
-    offsets, neighbors, shifts, positions, cell, species, cutoffs, packed_offsets,
-    packed_neighbors, packed_vectors, counts,
+    first, last, offsets, listed, shifts, first_atoms, positions, cells, structure, species,
+    cutoffs, neighbors, vectors, counts,
 ):  # fmt: skip
     """
     Keep the pairs inside their cutoff, those of one centre sorted by neighbor species.
 
     Parameters
     ----------
+    first, last : int
+        Range of centres.
     offsets : int64[n_atoms + 1]
-    neighbors : int64[n_pairs]
+        Listed pairs of each centre; what is kept of them starts at the same place.
+    listed : int64[n_pairs]
+        Neighbors, counted inside their structure.
     shifts : float64[n_pairs, 3]
+    first_atoms : int64[n_structures + 1]
     positions : float64[n_atoms, 3], A
-    cell : float64[3, 3], A
-    species : int64[n_atoms]
-        Species index of every atom.
+    cells : float64[n_structures, 3, 3], A
+    structure, species : int64[n_atoms]
     cutoffs : float64[n_species, n_species], A
-    packed_offsets : int64[n_atoms + 1], out
-    packed_neighbors : int64[n_pairs + 1], out
-    packed_vectors : float64[n_pairs + 1, 3], out, A
+    neighbors : int64[n_pairs], out
+    vectors : float64[n_pairs, 3], out, A
     counts : int64[n_atoms, n_species], out
         Pairs of each centre by neighbor species.
 
@@ -40,131 +46,145 @@ def pack_pairs(
         Smallest squared distance seen, A^2.
     """
     n_species = len(cutoffs)
-    count = 0
     smallest = 1e300
-    packed_offsets[0] = 0
-    for i in range(len(offsets) - 1):
+    for i in range(first, last):
         x0, y0, z0 = positions[i, 0], positions[i, 1], positions[i, 2]
+        cell, base, own = cells[structure[i]], first_atoms[structure[i]], species[i]
+        xx, xy, xz = cell[0, 0], cell[0, 1], cell[0, 2]
+        yx, yy, yz = cell[1, 0], cell[1, 1], cell[1, 2]
+        zx, zy, zz = cell[2, 0], cell[2, 1], cell[2, 2]
+        place = offsets[i]
         for wanted in range(n_species):
-            limit = cutoffs[species[i], wanted] * cutoffs[species[i], wanted]
-            before = count
+            limit = cutoffs[own, wanted] * cutoffs[own, wanted]
+            before = place
             for p in range(offsets[i], offsets[i + 1]):
-                j = neighbors[p]
+                j = base + listed[p]
                 if n_species > 1 and species[j] != wanted:
                     continue
                 a, b, c = shifts[p, 0], shifts[p, 1], shifts[p, 2]
-                x = positions[j, 0] - x0 + (a * cell[0, 0] + b * cell[1, 0] + c * cell[2, 0])
-                y = positions[j, 1] - y0 + (a * cell[0, 1] + b * cell[1, 1] + c * cell[2, 1])
-                z = positions[j, 2] - z0 + (a * cell[0, 2] + b * cell[1, 2] + c * cell[2, 2])
+                x = positions[j, 0] - x0 + (a * xx + b * yx + c * zx)
+                y = positions[j, 1] - y0 + (a * xy + b * yy + c * zy)
+                z = positions[j, 2] - z0 + (a * xz + b * yz + c * zz)
                 square = x * x + y * y + z * z
                 smallest = min(smallest, square)
                 # written in any case and overwritten by the next: no branch to mispredict
-                packed_neighbors[count] = j
-                packed_vectors[count, 0] = x
-                packed_vectors[count, 1] = y
-                packed_vectors[count, 2] = z
-                count += 1 if square < limit else 0
-            counts[i, wanted] = count - before
-        packed_offsets[i + 1] = count
+                neighbors[place] = j
+                vectors[place, 0] = x
+                vectors[place, 1] = y
+                vectors[place, 2] = z
+                place += 1 if square < limit else 0
+            counts[i, wanted] = place - before
     return smallest
 
 
 @kernel
-def fill_blocks(
-    centers, slots, offsets, neighbors, vectors, counts, cutoffs, block_vectors, block_neighbors,
-    places,
-):  # fmt: skip
+def select_pairs(first, last, pairs, species, cutoffs, kept_neighbors, kept_vectors, kept_counts):
     """
-    Put the pairs of eight centres side by side; empty places get a pair at the cutoff.
+    Keep packed pairs inside smaller cutoffs, sorted by another numbering of species.
 
     Parameters
     ----------
-    centers : int64[n_blocks, 8]
-        Atoms of one species per block, -1 for padding.
-    slots : int64[n_blocks, n_species + 1]
-        First slot of each neighbor species, and the end.
-    offsets, neighbors, vectors, counts
+    first, last : int
+        Range of centres.
+    pairs : tuple of (starts, counts, neighbors, vectors)
         As `pack_pairs` left them.
-    cutoffs : float64[n_blocks, n_species], A
-    block_vectors : float64[n_slots * 3 * 8], out, A
-    block_neighbors : int64[n_slots, 8], out
-    places : int64[n_pairs], out
-        Where the x component of each pair lies in `block_vectors`; y and z follow 8 and 16 later.
+    species : int64[n_atoms]
+        In the new numbering.
+    cutoffs : float64[n_species, n_species], A
+    kept_neighbors, kept_vectors, kept_counts : out
+        What is kept starts at the same places.
     """
-    for block in range(len(centers)):
-        for lane in range(8):
-            i = centers[block, lane]
-            p = offsets[i] if i >= 0 else 0
-            for species in range(slots.shape[1] - 1):
-                begin, end = slots[block, species], slots[block, species + 1]
-                filled = begin + (counts[i, species] if i >= 0 else 0)
-                for slot in range(begin, end):
-                    place = 24 * slot + lane
-                    if slot < filled:
-                        block_vectors[place] = vectors[p, 0]
-                        block_vectors[place + 8] = vectors[p, 1]
-                        block_vectors[place + 16] = vectors[p, 2]
-                        block_neighbors[slot, lane] = neighbors[p]
-                        places[p] = place
-                        p += 1
-                    else:
-                        block_vectors[place] = cutoffs[block, species]
-                        block_vectors[place + 8] = 0.0
-                        block_vectors[place + 16] = 0.0
-                        block_neighbors[slot, lane] = -1
+    starts, counts, neighbors, vectors = pairs
+    for i in range(first, last):
+        place = starts[i]
+        end = starts[i] + counts[i].sum()
+        for wanted in range(len(cutoffs)):
+            limit = cutoffs[species[i], wanted] * cutoffs[species[i], wanted]
+            before = place
+            for p in range(starts[i], end):
+                x, y, z = vectors[p, 0], vectors[p, 1], vectors[p, 2]
+                if species[neighbors[p]] == wanted and x * x + y * y + z * z < limit:
+                    kept_neighbors[place] = neighbors[p]
+                    kept_vectors[place, 0] = x
+                    kept_vectors[place, 1] = y
+                    kept_vectors[place, 2] = z
+                    place += 1
+            kept_counts[i, wanted] = place - before
 
 
 @kernel
-def sum_pair_gradients(
-    offsets, neighbors, vectors, places, stride, gradients, structure, forces, virials
-):
+def gather_pairs(first, last, pairs, species, cutoffs, centers, others, r, within):
     """
-    Turn derivatives by pair vectors into forces and virials, in the order of the pairs.
+    List the pairs of some centres that are inside smaller cutoffs.
 
     Parameters
     ----------
-    offsets : int64[n_atoms + 1]
-    neighbors : int64[n_pairs]
-    vectors : float64[n_pairs, 3], A
-    places : int64[n_pairs]
-        Where the x component of each pair's gradient lies.
-    stride : int
-        How much later y and z follow.
-    gradients : float64[...], eV/A
-    structure : int64[n_atoms]
-        Which structure an atom belongs to.
-    forces : float64[n_atoms, 3], out (added to), eV/A
-    virials : float64[n_structures, 3, 3], out (added to), eV
+    first, last : int
+        Range of centres.
+    pairs : tuple of (starts, counts, neighbors, vectors)
+        As `pack_pairs` left them.
+    species : int64[n_atoms]
+    cutoffs : float64[n_species, n_species], A
+    centers, others : int64[n], out
+        Both ends of the pairs.
+    r : float64[n], out, A
+    within : float64[n, 3], out, A
+        Their vectors.
+
+    Returns
+    -------
+    int
+        How many there are.
     """
-    for i in range(len(offsets) - 1):
-        fx, fy, fz = 0.0, 0.0, 0.0
-        xx, yy, zz, yz, xz, xy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for p in range(offsets[i], offsets[i + 1]):
-            j, place = neighbors[p], places[p]
-            gx, gy, gz = gradients[place], gradients[place + stride], gradients[place + 2 * stride]
+    starts, counts, neighbors, vectors = pairs
+    count = 0
+    for i in range(first, last):
+        for p in range(starts[i], starts[i] + counts[i].sum()):
+            j = neighbors[p]
             x, y, z = vectors[p, 0], vectors[p, 1], vectors[p, 2]
-            fx += gx
-            fy += gy
-            fz += gz
-            forces[j, 0] -= gx
-            forces[j, 1] -= gy
-            forces[j, 2] -= gz
-            xx -= x * gx
-            yy -= y * gy
-            zz -= z * gz
-            yz -= 0.5 * (y * gz + z * gy)
-            xz -= 0.5 * (x * gz + z * gx)
-            xy -= 0.5 * (x * gy + y * gx)
-        forces[i, 0] += fx
-        forces[i, 1] += fy
-        forces[i, 2] += fz
-        virial = virials[structure[i]]
-        virial[0, 0] += xx
-        virial[1, 1] += yy
-        virial[2, 2] += zz
-        virial[1, 2] += yz
-        virial[2, 1] += yz
-        virial[0, 2] += xz
-        virial[2, 0] += xz
-        virial[0, 1] += xy
-        virial[1, 0] += xy
+            square = x * x + y * y + z * z
+            centers[count] = i
+            others[count] = j
+            r[count] = square
+            within[count, 0] = x
+            within[count, 1] = y
+            within[count, 2] = z
+            limit = cutoffs[species[i], species[j]]
+            count += 1 if square < limit * limit else 0
+    for k in range(count):
+        r[k] = math.sqrt(r[k])
+    return count
+
+
+@kernel
+def sum_central_pairs(centers, others, r, vectors, energies, derivatives, atomic, forces, virials):
+    """
+    Give both ends of central pairs half of the energy, and sum their forces.
+
+    Every pair is there from both of its ends.
+
+    Parameters
+    ----------
+    centers, others : int64[n_pairs]
+    r : float64[n_pairs], A
+    vectors : float64[n_pairs, 3], A
+    energies, derivatives : float64[n_pairs], eV, eV/A
+        Of the whole pair.
+    atomic : float64[n_atoms], out (added to), eV
+    forces : float64[n_atoms, 3], out (added to), eV/A
+    virials : float64[n_atoms, 6], out (added to), eV
+    """
+    for p in range(len(r)):
+        i, j = centers[p], others[p]
+        atomic[i] += 0.5 * energies[p]
+        slope = 0.5 * derivatives[p] / r[p]
+        x, y, z = vectors[p, 0], vectors[p, 1], vectors[p, 2]
+        for axis in range(3):
+            forces[i, axis] += slope * vectors[p, axis]
+            forces[j, axis] -= slope * vectors[p, axis]
+        virials[i, 0] -= slope * x * x
+        virials[i, 1] -= slope * y * y
+        virials[i, 2] -= slope * z * z
+        virials[i, 3] -= slope * y * z
+        virials[i, 4] -= slope * x * z
+        virials[i, 5] -= slope * x * y

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from itertools import pairwise
 
 import numpy as np
@@ -13,13 +12,21 @@ from numpy.typing import NDArray
 from linpot.basis.ace import Basis
 from linpot.basis.program import Program
 from linpot.kernels.engine import add_design_rows, evaluate_blocks, fill_block_features
-from linpot.kernels.harmonics import harmonic_norms
+from linpot.kernels.harmonics import harmonic_recurrence
 from linpot.model.jacobian_pattern import JacobianPattern, compile_jacobian
 from linpot.model.pair_batch import PairBatch
+from linpot.model.prediction import Predictions, Work
+from linpot.parallel import cut, run_tasks
 
-CHUNK = 8
-"""Blocks per task of a thread."""
+BLOCKS_PER_TASK = 16
+"""Threads take about so many blocks at a time, or more ..."""
+MOST_TASKS = 16
+"""... so that there are not many more tasks than this: each has its own sums of forces."""
 
+WIDEST_GROUP = 3
+"""Angular functions that the way back contracts together."""
+
+Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Task = tuple[int, int, int]
 """Centre species, first and last block."""
@@ -38,7 +45,7 @@ class FeatureEngine:
         self.basis = basis
         self._programs = [_KernelProgram(p, basis, z) for z, p in enumerate(basis.programs)]
 
-    @property
+    @cached_property
     def cutoffs(self) -> Floats:
         """Cutoff of each ordered pair of species: float64[n_species, n_species], A."""
         return np.ascontiguousarray(self.basis.radial_parameters[:, :, 0])
@@ -58,59 +65,55 @@ class FeatureEngine:
         """
         return [p.leaf_weights(c) for p, c in zip(self._programs, coefficients, strict=True)]
 
-    def evaluate(
+    def work_on(
         self,
         batch: PairBatch,
         weights: list[Floats],
+        result: Callable[..., Predictions],
         adjoint: Floats | None = None,
         *,
-        gradients: bool = True,
-        threads: int = 1,
-    ) -> tuple[Floats, Floats | None]:
+        forces: bool = True,
+    ) -> Work:
         """
-        Evaluate K outputs per atom, and the gradient of their sum weighted by an adjoint.
+        Evaluate K outputs per atom, and the forces of their sum weighted by an adjoint.
 
         Parameters
         ----------
         batch : PairBatch
+            Numbered by the elements of the basis, packed to its cutoffs.
         weights : list of float64[K, n_leaves], eV
             One per centre species; see `leaf_weights`.
+        result : callable
+            Takes energies float64[n_atoms, K] (eV) and, where forces are wanted, the forces
+            float64[n_atoms, 3] of ``sum_ik adjoint[i, k] energies[i, k]`` (eV/A) and what each
+            centre contributes to the virial of that sum, float64[n_atoms, 6] (eV).
         adjoint : float64[n_atoms, K], optional
-            Needed if gradients of more than one output are wanted; ones for K = 1.
-        gradients : bool
-        threads : int
+            Needed if forces of more than one output are wanted; ones for K = 1.
+        forces : bool
 
         Returns
         -------
-        energies : float64[n_atoms, K], eV
-        gradients : float64[n_slots * 3 * WIDTH] or None, eV/A
-            Derivative of ``sum_ik adjoint[i, k] energies[i, k]`` by every pair vector, laid out
-            as the batch's blocks: see `PairBatch.forces_and_virials`.
+        Work
         """
         n_outputs = len(weights[0])
-        if gradients and adjoint is None and n_outputs > 1:
-            raise ValueError("`adjoint` must be given for the gradient of several outputs")
-        blocks = batch.blocks
-        energies = np.zeros((len(batch.species), n_outputs))
-        slopes = np.empty(len(blocks.vectors)) if gradients else None
+        if forces and adjoint is None and n_outputs > 1:
+            raise ValueError("`adjoint` must be given for the forces of several outputs")
+        layout = batch.blocks.layout
+        energies = np.zeros((batch.n_atoms, n_outputs))
 
-        def work(task: Task) -> None:
+        def add(task: Task, own_forces: Floats | None, virials: Floats) -> None:
             species, first, last = task
             program = self._programs[species]
             evaluate_blocks(
-                first,
-                last,
-                (blocks.centers, blocks.slots, blocks.vectors),
-                program.arrays,
-                program.leaves,
-                weights[species],
-                adjoint,
-                energies,
-                slopes,
-            )
+                first, last, layout, batch.pairs, program.arrays, program.leaves, weights[species],
+                adjoint, energies, own_forces, virials,
+            )  # fmt: skip
 
-        _run(work, self._tasks(batch, threads), threads)
-        return energies, slopes
+        tasks = self._tasks(batch)
+        if forces:
+            return batch.summed(tasks, add, partial(result, energies))
+        unused = np.empty((0, 6))
+        return Work([partial(add, task, None, unused) for task in tasks], lambda: result(energies))
 
     def features(self, batch: PairBatch, *, threads: int = 1) -> list[Floats]:
         """
@@ -126,7 +129,7 @@ class FeatureEngine:
         list of float64[n_features]
             One per atom; their lengths differ between centre species.
         """
-        blocks = batch.blocks
+        layout = batch.blocks.layout
         counts = [p.n_features for p in self.basis.programs]
         features = np.zeros((len(batch.species), max(counts)))
 
@@ -134,15 +137,10 @@ class FeatureEngine:
             species, first, last = task
             program = self._programs[species]
             fill_block_features(
-                first,
-                last,
-                (blocks.centers, blocks.slots, blocks.vectors),
-                program.arrays,
-                program.readout,
-                features,
+                first, last, layout, batch.pairs, program.arrays, program.readout, features
             )
 
-        _run(work, self._tasks(batch, threads), threads)
+        run_tasks(work, self._tasks(batch), threads)
         return [row[: counts[z]] for row, z in zip(features, batch.species.tolist(), strict=True)]
 
     def design_rows(self, batch: PairBatch) -> list[Floats]:
@@ -176,8 +174,8 @@ class FeatureEngine:
             add_design_rows(
                 first,
                 last,
-                (blocks.centers, blocks.slots, blocks.vectors),
-                blocks.neighbors,
+                blocks.layout,
+                batch.pairs,
                 program.arrays,
                 program.readout,
                 pattern.node_ops,
@@ -190,13 +188,15 @@ class FeatureEngine:
             )
         return [rows[:, a:b].T for a, b in zip(starts, ends, strict=True)]
 
-    def _tasks(self, batch: PairBatch, threads: int) -> Iterator[Task]:
-        """Cut the blocks into tasks; a block's result does not depend on the cut."""
+    def _tasks(self, batch: PairBatch) -> list[Task]:
+        """Cut the blocks into tasks, the same for any number of threads: forces depend on it."""
         ranges = batch.blocks.ranges.tolist()
-        for species, (begin, end) in enumerate(pairwise(ranges)):
-            size = CHUNK if threads > 1 else max(1, end - begin)
-            for first in range(begin, end, size):
-                yield species, first, min(first + size, end)
+        size = max(BLOCKS_PER_TASK, -(-ranges[-1] // MOST_TASKS))
+        return [
+            (species, begin + first, begin + last)
+            for species, (begin, end) in enumerate(pairwise(ranges))
+            for first, last in cut(end - begin, round((end - begin) / size))
+        ]
 
 
 class _KernelProgram:
@@ -216,7 +216,7 @@ class _KernelProgram:
         radials = (
             np.ascontiguousarray(basis.radial_parameters[center]),
             np.ascontiguousarray(basis.radial_recurrence[center, :, : program.n_radial]),
-            harmonic_norms(program.l_max),
+            harmonic_recurrence(program.l_max),
         )
         channels = (
             offsets,
@@ -226,20 +226,18 @@ class _KernelProgram:
             program.channel_angular[channel],
             program.channel_size[channel],
         )
+        left, term_offsets = _runs(program.term_left)
         products = (
+            left,
+            term_offsets,
             program.term_target,
-            program.term_left,
             program.term_right,
             program.term_coefficient,
             program.n_nodes,
         )
-        by_angular = _by_angular(channels, (program.l_max + 1) ** 2)
-        self.arrays = (radials, channels, by_angular, program.density_constants, products)
-        # leaves in the order of their left node, so that they share it
-        self._order = np.lexsort((program.leaf_right, program.leaf_left))
-        left, first = np.unique(program.leaf_left[self._order], return_index=True)
-        leaf_offsets = np.append(first, program.n_leaves).astype(np.int64)
-        self.leaves = (left, leaf_offsets, program.leaf_right[self._order])
+        groups = _angular_groups(channels, (program.l_max + 1) ** 2)
+        self.arrays = (radials, channels, groups, program.density_constants, products)
+        self.leaves, self._order = _grouped(program.leaf_left, program.leaf_right)
         self.readout = (
             program.feature_offsets,
             program.leaf_left[program.feature_leaf],
@@ -257,36 +255,74 @@ class _KernelProgram:
         return compile_jacobian(self._program)
 
 
-def _by_angular(
+def _grouped(left: Ints, right: Ints) -> tuple[tuple[Ints, Ints, Ints, Ints], Ints]:
+    """
+    Order leaves for `pull_back_leaves`, each under that node of its two that has more leaves.
+
+    Returns
+    -------
+    leaves : tuple of (fours, twos, ones, right)
+    order : int64[n_leaves]
+    """
+    degree = np.bincount(np.concatenate([left, right]))
+    swapped = degree[right] > degree[left]
+    shared, other = np.where(swapped, right, left), np.where(swapped, left, right)
+    order = np.lexsort((other, shared))
+    _, ends = _runs(shared[order])
+    lengths = np.diff(ends)
+    inside = np.arange(len(order)) - np.repeat(ends[:-1], lengths)
+    rest = np.repeat(lengths, lengths) % 4
+    in_four = inside < np.repeat(lengths, lengths) - rest
+    in_two = ~in_four & (rest - (inside % 4) > rest % 2)
+    kind = np.where(in_four, 0, np.where(in_two, 1, 2))
+    order = order[np.argsort(kind, kind="stable")]
+    counts = np.bincount(kind, minlength=3)
+    fours, twos, ones = np.split(shared[order], np.cumsum(counts)[:2])
+    groups = [np.ascontiguousarray(nodes) for nodes in (fours[::4], twos[::2], ones)]
+    return (groups[0], groups[1], groups[2], np.ascontiguousarray(other[order])), order
+
+
+def _runs(values: Ints) -> tuple[Ints, Ints]:
+    """Return the value of every run of equal neighbors, and where the runs start and end."""
+    first = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
+    return values[first], np.append(first, len(values)).astype(np.int64)
+
+
+def _angular_groups(
     channels: tuple[NDArray, ...], n_angular: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Sort densities by neighbor species and angular function: see `pull_back_densities`."""
+) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
+    """Gather angular functions that occur in the same channels: see `pull_back_densities`."""
     offsets, _, _, start, angular, size = channels
-    n_species = len(offsets) - 1
-    ends = np.zeros((n_species, n_angular + 1), dtype=np.int64)
-    channel: list[int] = []
-    node: list[int] = []
-    for z in range(n_species):
-        ends[z, 0] = len(channel)
+    first_group = [0]
+    groups: list[tuple[int, list[list[int]]]] = []  # angular function; channels, one list for each
+    for z in range(len(offsets) - 1):
+        own: list[tuple[int, list[list[int]]]] = []
         for a in range(n_angular):
-            for c in range(offsets[z], offsets[z + 1]):
-                if angular[c] <= a < angular[c] + size[c]:
-                    channel.append(c - offsets[z])
-                    node.append(start[c] + a - angular[c])
-            ends[z, a + 1] = len(channel)
-    return ends, np.array(channel, dtype=np.int64), np.array(node, dtype=np.int64)
+            seen = [c for c in range(offsets[z], offsets[z + 1]) if 0 <= a - angular[c] < size[c]]
+            if own and own[-1][1][0] == seen and len(own[-1][1]) < WIDEST_GROUP:
+                own[-1][1].append(seen)
+            else:
+                own.append((a, [seen]))
+        groups += own
+        first_group.append(len(groups))
+    entries = np.cumsum([0] + [len(seen[0]) for _, seen in groups])
+    z_of = np.repeat(np.arange(len(offsets) - 1), np.diff(first_group))
+    channel = [c - offsets[z] for z, (_, seen) in zip(z_of, groups, strict=True) for c in seen[0]]
+    node = [
+        start[c] + a + k - angular[c]
+        for a, seen in groups
+        for c in seen[0]
+        for k in range(len(seen))
+    ]
 
+    def array(values: list[int]) -> Ints:
+        return np.array(values, dtype=np.int64)
 
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=threads, thread_name_prefix="linpot")
-
-
-def _run(work: Callable[[Task], None], tasks: Iterator[Task], threads: int) -> None:
-    """Run independent tasks, each of which writes only its own centres."""
-    if threads <= 1:
-        for task in tasks:
-            work(task)
-    else:
-        for _ in _pool(threads).map(work, tasks):
-            pass
+    return (
+        array(first_group),
+        array([a for a, _ in groups]),
+        array([len(seen) for _, seen in groups]),
+        entries.astype(np.int64),
+        array(channel),
+        array(node),
+    )

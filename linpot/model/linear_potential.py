@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -18,10 +18,11 @@ from linpot.basis.specification import BasisSpecification
 from linpot.checks import finite_array
 from linpot.errors import FileFormatError, InputError
 from linpot.model.feature_engine import FeatureEngine
-from linpot.model.pair_batch import pack
-from linpot.model.protocol import BatchModel, Prediction
+from linpot.model.packing import pack
+from linpot.model.pair_batch import PairBatch
+from linpot.model.prediction import Predictions, Work
+from linpot.model.protocol import BatchModel
 from linpot.model.registry import register_model
-from linpot.structures.neighbors import Neighbors
 from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
@@ -63,9 +64,9 @@ class LinearPotential(BatchModel):
         finite_array("isolated_atom_energies", self._one_body, [None])
 
     @property
-    def cutoff(self) -> float:
-        """Largest cutoff, A."""
-        return self.basis.cutoff
+    def cutoffs(self) -> Floats:
+        """Cutoff of each ordered pair of species: float64[n_species, n_species], A."""
+        return self.engine.cutoffs
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -99,20 +100,15 @@ class LinearPotential(BatchModel):
         """Return the same potential with entries of its provenance added or replaced."""
         return replace(self, provenance={**self.provenance, **entries})
 
-    def predict_many(
-        self,
-        structures: Sequence[Structure],
-        neighbors: Sequence[Neighbors | None] | None = None,
-        *,
-        forces: bool = True,
-        threads: int = 1,
-    ) -> list[Prediction]:
-        """Evaluate many structures in one batch; see `EnergyModel.predict_many`."""
-        batch = pack(structures, self.elements, self.engine.cutoffs, neighbors)
-        energies, gradients = self.engine.evaluate(
-            batch, self._leaf_weights, gradients=forces, threads=threads
-        )
-        return batch.predictions(energies[:, 0] + self._one_body[batch.species], gradients)
+    def work_on(self, batch: PairBatch, *, forces: bool = True) -> Work:
+        """Cut the evaluation of packed pairs into tasks; see `BatchModel.work_on`."""
+        batch = batch.within(self.elements, self.cutoffs)
+        one_body = self._one_body[batch.species]
+
+        def result(energies: Floats, *summed: Floats) -> Predictions:
+            return Predictions.of_atoms(batch.first_atoms, energies[:, 0] + one_body, *summed)
+
+        return self.engine.work_on(batch, self._leaf_weights, result, forces=forces)
 
     def features(self, structure: Structure, *, threads: int = 1) -> list[Floats]:
         """

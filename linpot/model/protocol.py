@@ -4,61 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from ase.data import atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
 
-from linpot.errors import InputError
+from linpot.model.packing import pack, species_indices
+from linpot.model.pair_batch import PairBatch
+from linpot.model.prediction import Prediction, Predictions, Work
 from linpot.model.registry import class_of_kind
+from linpot.parallel import run_tasks
 from linpot.structures.neighbors import Neighbors
 from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """
-    What a model says about a structure.
-
-    Attributes
-    ----------
-    energy : float, eV
-    forces : float64[n_atoms, 3] or None, eV/A
-    virial : float64[3, 3] or None, eV
-        ``-dE/dstrain = -volume * stress``.
-    atomic_energies : float64[n_atoms] or None, eV
-        Sum to `energy`; None for models without a division by atoms.
-    extras : mapping of str to arrays
-        Whatever else a model offers ("charges", ...).
-    """
-
-    energy: float
-    forces: Floats | None = None
-    virial: Floats | None = None
-    atomic_energies: Floats | None = None
-    extras: Mapping[str, Any] = field(default_factory=dict)
-
-    def stress(self, structure: Structure) -> Floats:
-        """
-        Return the stress: float64[6], eV/A^3, xx yy zz yz xz xy, tension positive.
-
-        Raises
-        ------
-        InputError
-            If the structure is not periodic in three dimensions, or no virial was asked for.
-        """
-        if not structure.is_bulk:
-            raise InputError(
-                "`stress` needs periodicity in all three directions, "
-                f"got pbc={list(structure.pbc)} for {structure.name}"
-            )
-        if self.virial is None:
-            raise InputError("`stress` needs a prediction made with `forces=True`")
-        return -self.virial.ravel()[[0, 4, 8, 5, 2, 1]] / structure.volume
 
 
 class EnergyModel(ABC):
@@ -123,7 +82,7 @@ class EnergyModel(ABC):
         *,
         forces: bool = True,
         threads: int = 1,
-    ) -> list[Prediction]:
+    ) -> Predictions:
         """
         Evaluate the model on many structures; models that can do so put them into one batch.
 
@@ -137,13 +96,16 @@ class EnergyModel(ABC):
 
         Returns
         -------
-        list of Prediction
+        Predictions
         """
         given = neighbors or [None] * len(structures)
-        return [
-            self.predict(structure, own, forces=forces, threads=threads)
-            for structure, own in zip(structures, given, strict=True)
-        ]
+        return Predictions.of(
+            [
+                self.predict(structure, own, forces=forces, threads=threads)
+                for structure, own in zip(structures, given, strict=True)
+            ],
+            [structure.n_atoms for structure in structures],
+        )
 
     @abstractmethod
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
@@ -173,7 +135,33 @@ class EnergyModel(ABC):
 
 
 class BatchModel(EnergyModel):
-    """A model whose own way is to evaluate many structures in one batch."""
+    """A model whose own way is to evaluate many structures in one batch of pairs."""
+
+    @property
+    @abstractmethod
+    def cutoffs(self) -> Floats:
+        """Cutoff of each ordered pair of `elements`: float64[n_species, n_species], A."""
+
+    @property
+    def cutoff(self) -> float:
+        """Largest cutoff, A."""
+        return float(self.cutoffs.max())
+
+    @abstractmethod
+    def work_on(self, batch: PairBatch, *, forces: bool = True) -> Work:
+        """
+        Cut the evaluation of packed pairs into tasks.
+
+        Parameters
+        ----------
+        batch : PairBatch
+            Its elements are known to the model, its cutoffs not smaller than the model's.
+        forces : bool
+
+        Returns
+        -------
+        Work
+        """
 
     def predict(
         self,
@@ -186,7 +174,6 @@ class BatchModel(EnergyModel):
         """Evaluate one structure; see `EnergyModel.predict`."""
         return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
 
-    @abstractmethod
     def predict_many(
         self,
         structures: Sequence[Structure],
@@ -194,28 +181,9 @@ class BatchModel(EnergyModel):
         *,
         forces: bool = True,
         threads: int = 1,
-    ) -> list[Prediction]:
-        """Evaluate many structures; see `EnergyModel.predict_many`."""
-
-
-def species_indices(structure: Structure, elements: tuple[str, ...]) -> NDArray[np.int64]:
-    """
-    Return the index into `elements` of every atom: int64[n_atoms].
-
-    Raises
-    ------
-    InputError
-        Naming the first element that is not among them.
-    """
-    known = np.full(len(chemical_symbols) + 1, -1, dtype=np.int64)
-    for index, symbol in enumerate(elements):
-        known[atomic_numbers[symbol]] = index
-    species = known[np.clip(structure.numbers, 0, len(chemical_symbols))]
-    if species.min() < 0:
-        atom = int(np.argmin(species))
-        symbol = chemical_symbols[int(structure.numbers[atom])]
-        raise InputError(
-            f"element {symbol!r} (atom {atom} of {structure.name}) is not in this potential "
-            f"(elements: {', '.join(elements)}); refit with data that hold {symbol}"
-        )
-    return species
+    ) -> Predictions:
+        """Evaluate many structures in one batch; see `EnergyModel.predict_many`."""
+        batch = pack(structures, self.elements, self.cutoffs, neighbors, threads=threads)
+        work = self.work_on(batch, forces=forces)
+        run_tasks(lambda task: task(), work.tasks, threads)
+        return work.result()

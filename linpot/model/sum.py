@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from linpot.errors import FileFormatError, InputError
-from linpot.model.protocol import BatchModel, EnergyModel, Prediction
+from linpot.model.packing import pack
+from linpot.model.prediction import Prediction, Predictions
+from linpot.model.protocol import BatchModel, EnergyModel
 from linpot.model.registry import class_of_kind, register_model
+from linpot.parallel import run_tasks
 from linpot.structures.neighbors import Neighbors, find_neighbors
 from linpot.structures.structure import Structure
+
+Floats = NDArray[np.float64]
 
 
 @register_model
 @dataclass(frozen=True)
-class ModelSum(BatchModel):
+class ModelSum(EnergyModel):
     """
     The sum of several models, evaluated on one neighbor list.
 
@@ -47,11 +54,35 @@ class ModelSum(BatchModel):
         """Largest cutoff of the parts, A."""
         return max(part.cutoff for part in self.parts)
 
-    @property
+    @cached_property
     def elements(self) -> tuple[str, ...]:
         """Elements that all parts know."""
         shared = set.intersection(*(set(part.elements) for part in self.parts))
         return tuple(s for s in self.parts[0].elements if s in shared)
+
+    @cached_property
+    def cutoffs(self) -> Floats:
+        """Largest cutoff of the parts that go over pairs, by pair of species, A."""
+        cutoffs = np.zeros((len(self.elements), len(self.elements)))
+        for part in self._over_pairs:
+            rows = [part.elements.index(e) for e in self.elements]
+            cutoffs = np.maximum(cutoffs, part.cutoffs[np.ix_(rows, rows)])
+        return cutoffs
+
+    @cached_property
+    def _over_pairs(self) -> list[BatchModel]:
+        return [part for part in self.parts if isinstance(part, BatchModel)]
+
+    def predict(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> Prediction:
+        """Evaluate one structure; see `EnergyModel.predict`."""
+        return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
 
     def predict_many(
         self,
@@ -60,19 +91,25 @@ class ModelSum(BatchModel):
         *,
         forces: bool = True,
         threads: int = 1,
-    ) -> list[Prediction]:
-        """Evaluate all parts on one set of neighbor lists; see `EnergyModel.predict_many`."""
+    ) -> Predictions:
+        """Evaluate all parts on one set of packed pairs; see `EnergyModel.predict_many`."""
         lists = [
             find_neighbors(structure, self.cutoff) if given is None else given
             for structure, given in zip(
                 structures, neighbors or [None] * len(structures), strict=True
             )
         ]
-        by_part = [
+        batch = pack(structures, self.elements, self.cutoffs, lists, threads=threads)
+        work = [part.work_on(batch, forces=forces) for part in self._over_pairs]
+        tasks = [task for own in work for task in own.tasks]
+        run_tasks(lambda task: task(), tasks, threads)
+        results = [own.result() for own in work]
+        results += [
             part.predict_many(structures, lists, forces=forces, threads=threads)
             for part in self.parts
+            if not isinstance(part, BatchModel)
         ]
-        return [_sum(predictions) for predictions in zip(*by_part, strict=True)]
+        return reduce(Predictions.plus, results)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Return the states of the parts, their arrays under ``<index>/``."""
@@ -94,22 +131,3 @@ class ModelSum(BatchModel):
             mine = {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
             parts.append(class_of_kind(own["kind"]).from_state(own, mine))
         return cls(tuple(parts))
-
-
-def _sum(predictions: Sequence[Prediction]) -> Prediction:
-    return Prediction(
-        energy=sum(p.energy for p in predictions),
-        forces=_add([p.forces for p in predictions]),
-        virial=_add([p.virial for p in predictions]),
-        atomic_energies=_add([p.atomic_energies for p in predictions]),
-        extras={name: value for p in predictions for name, value in p.extras.items()},
-    )
-
-
-def _add(values: list[NDArray | None]) -> NDArray | None:
-    total: NDArray | None = None
-    for value in values:
-        if value is None:
-            return None
-        total = value if total is None else total + value
-    return total

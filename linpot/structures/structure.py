@@ -95,6 +95,8 @@ class Structure:
                 f"{self.name} is periodic along a direction without a lattice vector; "
                 "give the cell, or set pbc to False there"
             )
+        if len(periodic) == 3 and abs(_determinant(periodic)) > 1e-5 * lengths.prod():
+            return  # of unit vectors it is at most 1.5 times the smallest singular value
         singular = np.linalg.svd(periodic / lengths[:, None], compute_uv=False)
         if singular.min() < 1e-6:
             raise InputError(
@@ -119,6 +121,11 @@ class Structure:
     def with_labels(self, labels: Labels) -> Structure:
         """Return the same atoms with other labels."""
         return replace(self, labels=labels)
+
+
+def _determinant(matrix: NDArray[np.float64]) -> float:
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
+    return float(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
 
 
 def structure_from_atoms(

@@ -16,7 +16,7 @@ from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.linear_potential import LinearPotential
-from linpot.model.pair_batch import pack
+from linpot.model.packing import pack
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import ModelSum
 from linpot.structures.dataset import Dataset

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from ase.data import chemical_symbols
 
-from linpot.model.protocol import EnergyModel, Prediction
+from linpot.model.prediction import Prediction
+from linpot.model.protocol import EnergyModel
 from linpot.structures.batches import batches_of_atoms
 from linpot.structures.structure import Labels, Structure
 from linpot.workflow.evaluate import BATCH

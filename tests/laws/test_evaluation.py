@@ -10,13 +10,14 @@ import pytest
 from ase import Atoms
 from cases import linear, structure_for, supercell
 
+from linpot.baselines.zbl import ZBL
 from linpot.basis.ace import Basis
 from linpot.basis.program import Program
 from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.io.potential_file import load_potential, save_potential
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.naive import naive_energies, naive_features, naive_forces_and_virial
-from linpot.model.pair_batch import pack
+from linpot.model.packing import pack
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure
 
@@ -67,76 +68,122 @@ def test_given_neighbors_with_a_skin_change_nothing(model, structure):
     assert_same_prediction(listed, model.predict(structure))
 
 
-@pytest.mark.parametrize("n_elements", [1, 2, 3])
-def test_structures_in_one_batch_are_those_one_at_a_time(n_elements):
-    potential = linear(n_elements, 4)
+def evaluate(potential, structure, coefficients, adjoint=None, *, forces=True):
+    """Run the engine on coefficients [K, n]: energies [n_atoms, K], forces, virials."""
+    batch = pack([structure], potential.elements, potential.cutoffs)
+    weights = potential.engine.leaf_weights(by_species(potential, coefficients))
+    found = []
+    work = potential.engine.work_on(
+        batch, weights, lambda *values: found.extend(values), adjoint, forces=forces
+    )
+    for task in work.tasks:
+        task()
+    work.result()
+    return found
+
+
+def test_structures_in_one_batch_are_those_one_at_a_time(model):
     names = ["triclinic", "molecule", "atom", "small", "dimer", "wire"]
-    structures = [structure_for(name, potential) for name in names]
-    batch = pack(structures, potential.elements, potential.engine.cutoffs)
-    weights = potential.engine.leaf_weights(by_species(potential, potential.coefficients[None]))
-    energies, gradients = potential.engine.evaluate(batch, weights)
-    forces, virials = batch.forces_and_virials(gradients)
-    starts = np.cumsum([0] + [s.n_atoms for s in structures])
-    for k, structure in enumerate(structures):
-        own = slice(starts[k], starts[k + 1])
-        alone = potential.predict(structure)
-        one_body = [
-            potential.isolated_atom_energies[potential.elements[z]]
-            for z in potential.species_of(structure)
-        ]
-        assert (batch.structure[own] == k).all()
-        assert np.allclose(energies[own, 0] + one_body, alone.atomic_energies, rtol=1e-12)
-        scale = np.abs(alone.forces).max() + np.abs(alone.virial).max()
-        assert np.allclose(forces[own], alone.forces, rtol=0, atol=1e-12 * scale)
-        assert np.allclose(virials[k], alone.virial, rtol=0, atol=1e-12 * scale)
+    structures = [structure_for(name, model) for name in names]
+    together = model.predict_many(structures)
+    assert len(together) == len(structures)
+    assert np.array_equal(together.energies, [p.energy for p in together])
+    for own, structure in zip(together, structures, strict=True):
+        assert_same_prediction(own, model.predict(structure))
+    with pytest.raises(IndexError):
+        together[len(structures)]
+    assert [p.energy for p in together[1:3]] == [together[1].energy, together[-4].energy]
+
+
+def test_atomic_virials_sum_to_the_virial_and_are_those_of_atomic_energies(model):
+    """Central differences of every atomic energy under strain: step^2 and eps / step."""
+    structure = structure_for("triclinic", model)
+    prediction = model.predict(structure)
+    virial = prediction.virial.ravel()[[0, 4, 8, 5, 2, 1]]
+    scale = np.abs(prediction.atomic_virials).sum()
+    assert np.allclose(prediction.atomic_virials.sum(axis=0), virial, rtol=0, atol=1e-13 * scale)
+    step = 1e-5
+    for k, (a, b) in enumerate([(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]):
+        energies = []
+        for sign in (1, -1):
+            strain = np.zeros((3, 3))
+            strain[a, b] += 0.5 * sign * step
+            strain[b, a] += 0.5 * sign * step
+            f = np.eye(3) + strain
+            strained = replace(
+                structure, positions=structure.positions @ f, cell=structure.cell @ f
+            )
+            energies.append(model.predict(strained, forces=False).atomic_energies)
+        found = -(energies[0] - energies[1]) / (2 * step)
+        assert np.allclose(found, prediction.atomic_virials[:, k], rtol=0, atol=1e-6 * scale)
 
 
 @pytest.mark.parametrize("n_elements", [1, 2, 3])
 def test_many_outputs_are_the_sum_of_single_evaluations(n_elements):
-    """Energies are those of each output; gradients those of ``sum_ik adjoint_ik E_ik``."""
+    """Energies are those of each output; forces those of ``sum_ik adjoint_ik E_ik``."""
     potential = linear(n_elements, 4)
     structure = structure_for("triclinic", potential)
-    engine, n_outputs = potential.engine, 3
+    n_outputs = 3
     rng = np.random.default_rng(11)
     coefficients = potential.coefficients * rng.normal(size=(n_outputs, 1))
     coefficients = coefficients * rng.normal(size=coefficients.shape)
     adjoint = rng.normal(size=(structure.n_atoms, n_outputs))
-    batch = pack([structure], potential.elements, engine.cutoffs)
-    weights = engine.leaf_weights(by_species(potential, coefficients))
-    energies, gradients = engine.evaluate(batch, weights, adjoint)
-    total, terms = np.zeros_like(gradients), np.zeros_like(gradients)
+    energies, *derived = evaluate(potential, structure, coefficients, adjoint)
+    totals = [np.zeros_like(value) for value in derived]
+    scales = [0.0, 0.0]
     for k in range(n_outputs):
-        single = engine.leaf_weights(by_species(potential, coefficients[[k]]))
-        own_energies, _ = engine.evaluate(batch, single, gradients=False)
-        _, own_gradients = engine.evaluate(batch, single, adjoint[:, [k]])
+        (own_energies,) = evaluate(potential, structure, coefficients[[k]], forces=False)
+        _, *own = evaluate(potential, structure, coefficients[[k]], adjoint[:, [k]])
         assert np.allclose(energies[:, k], own_energies[:, 0], rtol=1e-12, atol=1e-12)
-        total += own_gradients
-        terms += np.abs(own_gradients)
-    assert np.abs(gradients).max() > 1e-2
-    assert (np.abs(gradients - total) <= 1e-10 * terms.max()).all()
+        for which, value in enumerate(own):
+            totals[which] += value
+            scales[which] = max(scales[which], np.abs(value).max())
+    for value, total, scale in zip(derived, totals, scales, strict=True):
+        assert np.abs(value).max() > 1e-2
+        assert np.allclose(value, total, rtol=0, atol=1e-11 * scale)
 
 
-def test_an_adjoint_picks_the_gradient_of_one_atom():
+def test_an_adjoint_picks_the_forces_of_one_atom():
+    """Twice the energy of atom 3 alone: central differences, step^2 and eps / step."""
     potential = linear(2, 4)
     structure = structure_for("triclinic", potential)
-    batch = pack([structure], potential.elements, potential.engine.cutoffs)
-    weights = potential.engine.leaf_weights(by_species(potential, potential.coefficients[None]))
-    whole = batch.by_pair(potential.engine.evaluate(batch, weights)[1])
     adjoint = np.zeros((structure.n_atoms, 1))
     adjoint[3] = 2.0
-    gradients = batch.by_pair(potential.engine.evaluate(batch, weights, adjoint)[1])
-    own = slice(batch.offsets[3], batch.offsets[4])
-    assert np.allclose(gradients[own], 2.0 * whole[own], rtol=1e-13, atol=1e-13)
-    gradients[own] = 0.0
-    assert not gradients.any()
+    _, forces, virials = evaluate(potential, structure, potential.coefficients[None], adjoint)
+    assert not virials[np.arange(structure.n_atoms) != 3].any()
+    step = 1e-5
+    for atom, axis in [(3, 0), (3, 2), (0, 1), (5, 0)]:
+        energies = []
+        for sign in (1, -1):
+            positions = structure.positions.copy()
+            positions[atom, axis] += sign * step
+            moved = replace(structure, positions=positions)
+            energies.append(2.0 * potential.predict(moved, forces=False).atomic_energies[3])
+        found = -(energies[0] - energies[1]) / (2 * step)
+        assert found == pytest.approx(forces[atom, axis], abs=1e-7 * np.abs(forces).max())
 
 
 def test_several_outputs_without_adjoint_are_refused():
     potential = linear(1, 3)
-    batch = pack([structure_for("dimer", potential)], ("Si",), potential.engine.cutoffs)
-    weights = [np.zeros((2, potential.basis.programs[0].n_leaves))]
+    coefficients = np.zeros((2, potential.basis.n_features))
     with pytest.raises(ValueError, match="`adjoint` must be given"):
-        potential.engine.evaluate(batch, weights)
+        evaluate(potential, structure_for("dimer", potential), coefficients)
+
+
+@pytest.mark.parametrize("cutoff", [0.7, 1.0, 1.6])
+def test_a_sum_with_another_reach_and_order_of_elements_is_the_sum_of_its_parts(cutoff):
+    """The learned part sees a batch packed for a baseline of other elements and cutoffs."""
+    potential = linear(2, 4)
+    symbols = (*reversed(potential.elements), "Xe")
+    pairs = {(a, b): cutoff * potential.cutoff for a in symbols for b in symbols}
+    repulsion = ZBL(symbols, {pair: 0.5 * reach for pair, reach in pairs.items()}, pairs)
+    structure = structure_for("triclinic", potential)
+    whole = (repulsion + potential).predict(structure)
+    parts = [part.predict(structure) for part in (potential, repulsion)]
+    for name in ("energy", "forces", "virial", "atomic_energies", "atomic_virials"):
+        total = sum(getattr(part, name) for part in parts)
+        scale = np.abs(total).max()
+        assert np.allclose(getattr(whole, name), total, rtol=0, atol=1e-12 * scale)
 
 
 def by_species(potential: LinearPotential, coefficients: np.ndarray) -> list[np.ndarray]:

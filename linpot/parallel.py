@@ -1,0 +1,65 @@
+"""Threads: independent tasks that each write only what is theirs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import TypeVar
+
+Task = TypeVar("Task")
+
+
+def run_tasks(work: Callable[[Task], None], tasks: Iterable[Task], threads: int) -> None:
+    """
+    Run tasks on threads, the calling one among them; each takes the next when it is done with one.
+
+    All that can run side by side belongs into one call: regions inside regions put more threads to
+    work than there are processors, and many short ones wait for threads to wake up.
+
+    Parameters
+    ----------
+    work : callable
+        Should release the interpreter lock, and must write only what belongs to its task.
+    tasks : iterable
+    threads : int
+        Results do not depend on it.
+    """
+    waiting = deque(tasks)
+
+    def drain() -> None:
+        while waiting:
+            try:
+                task = waiting.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            work(task)
+
+    helpers = min(threads, len(waiting)) - 1
+    if helpers < 1:
+        drain()
+        return
+    running = [_pool(threads - 1).submit(drain) for _ in range(helpers)]
+    try:
+        drain()
+    except BaseException:
+        waiting.clear()
+        raise
+    finally:
+        for helper in running:
+            if not helper.cancel():  # one that has not started has nothing left to do
+                helper.result()
+
+
+def cut(n: int, parts: int) -> list[tuple[int, int]]:
+    """Cut ``range(n)`` into at most `parts` runs of alike length, none of them empty."""
+    parts = max(1, min(parts, n))
+    ends = [n * k // parts for k in range(parts + 1)]
+    return [(a, b) for a, b in pairwise(ends) if b > a]
+
+
+@cache
+def _pool(helpers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=helpers, thread_name_prefix="linpot")
