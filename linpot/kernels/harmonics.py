@@ -2,9 +2,9 @@
 Real spherical harmonics with Y_00 = 1 of many unit vectors at once, and their gradients.
 
 ``Y_lm = P_l^|m|(z) (c_m or s_m)``, ``c_m + i s_m = (x + i y)^m``: on the unit sphere P is a
-polynomial of z alone and nothing is singular on the z axis. For every m the normalised P follow from
-a recurrence in l whose last values stay in registers. Gradients are those of the polynomials in
-(x, y, z), made tangential at the end.
+polynomial of z alone and nothing is singular on the z axis. For every m the normalised P follow
+from a recurrence in l whose last values stay in registers. Gradients are those of the polynomials
+in (x, y, z), made tangential at the end.
 """
 
 from __future__ import annotations

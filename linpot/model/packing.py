@@ -60,12 +60,9 @@ def pack(
     np.cumsum([len(s.numbers) for s in structures], out=first_atoms[1:])
     species = _species(numbers, elements, structures, first_atoms)
     reach = float(cutoffs.max())
-    lists = [
-        find_neighbors(structure, reach) if given is None else given
-        for structure, given in zip(structures, neighbors or [None] * len(structures), strict=True)
-    ]
+    lists = complete_lists(structures, reach, neighbors)
     n_atoms = len(numbers)
-    offsets = _joined_offsets(lists, n_atoms)
+    offsets = _joined_offsets(lists, first_atoms)
     listed = _joined([own.neighbors for own in lists])
     shifts = _joined([own.shifts for own in lists])
     positions = _joined([s.positions for s in structures])
@@ -91,6 +88,20 @@ def pack(
     return PairBatch(
         elements, cutoffs, species, structure, first_atoms, offsets[:-1], counts, kept, vectors
     )
+
+
+def complete_lists(
+    structures: Sequence[Structure],
+    cutoff: float,
+    neighbors: Sequence[Neighbors | None] | None = None,
+) -> Sequence[Neighbors]:
+    """Return the lists that are given, and find those that are not."""
+    if neighbors is None:
+        return [find_neighbors(structure, cutoff) for structure in structures]
+    return [
+        find_neighbors(structure, cutoff) if given is None else given
+        for structure, given in zip(structures, neighbors, strict=True)
+    ]
 
 
 def species_indices(structure: Structure, elements: tuple[str, ...]) -> Ints:
@@ -126,14 +137,18 @@ def _joined(arrays: list[NDArray]) -> NDArray:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _joined_offsets(lists: Sequence[Neighbors], n_atoms: int) -> Ints:
+def _joined_offsets(lists: Sequence[Neighbors], first_atoms: Ints) -> Ints:
     if len(lists) == 1:
         return lists[0].offsets
-    n_pairs = np.array([own.n_pairs for own in lists])
-    before = np.repeat(np.cumsum(n_pairs) - n_pairs, [len(own.offsets) - 1 for own in lists])
-    offsets = np.empty(n_atoms + 1, dtype=np.int64)
-    np.add(np.concatenate([own.offsets[:-1] for own in lists]), before, out=offsets[:-1])
-    offsets[-1] = n_pairs.sum()
+    joined = np.concatenate([own.offsets for own in lists])
+    n_structures = len(lists)
+    ends = first_atoms[1:] + np.arange(n_structures)  # where each list's own end stands
+    before = np.cumsum(joined[ends])
+    inside = np.ones(len(joined), dtype=bool)
+    inside[ends[:-1]] = False
+    offsets = joined[inside]
+    offsets[first_atoms[1] : -1] += np.repeat(before[:-1], np.diff(first_atoms)[1:])
+    offsets[-1] = before[-1]
     return offsets
 
 

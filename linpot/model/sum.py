@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.errors import FileFormatError, InputError
-from linpot.model.packing import pack
+from linpot.model.packing import complete_lists, pack
 from linpot.model.prediction import Prediction, Predictions
 from linpot.model.protocol import BatchModel, EnergyModel
 from linpot.model.registry import class_of_kind, register_model
 from linpot.parallel import run_tasks
-from linpot.structures.neighbors import Neighbors, find_neighbors
+from linpot.structures.neighbors import Neighbors
 from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
@@ -93,12 +93,7 @@ class ModelSum(EnergyModel):
         threads: int = 1,
     ) -> Predictions:
         """Evaluate all parts on one set of packed pairs; see `EnergyModel.predict_many`."""
-        lists = [
-            find_neighbors(structure, self.cutoff) if given is None else given
-            for structure, given in zip(
-                structures, neighbors or [None] * len(structures), strict=True
-            )
-        ]
+        lists = complete_lists(structures, self.cutoff, neighbors)
         batch = pack(structures, self.elements, self.cutoffs, lists, threads=threads)
         work = [part.work_on(batch, forces=forces) for part in self._over_pairs]
         tasks = [task for own in work for task in own.tasks]
