@@ -19,6 +19,7 @@ from linpot.io.datasets import read_dataset
 from linpot.io.potential_file import load_potential as load
 from linpot.io.potential_file import save_potential as save
 from linpot.io.shipped_data import shipped_silicon
+from linpot.model.feature_engine import FeatureGradients
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.prediction import Prediction
 from linpot.model.protocol import EnergyModel
@@ -40,6 +41,7 @@ __all__ = [
     "ConvergenceError",
     "Dataset",
     "EnergyModel",
+    "FeatureGradients",
     "FileFormatError",
     "FitResult",
     "FitSettings",

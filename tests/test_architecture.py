@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "linpot"
 FLOORS = (
     {"constants", "errors", "checks", "parallel"},
-    {"basis", "kernels", "structures"},
+    {"kernels"},
+    {"basis", "structures"},
     {"model"},
     {"baselines", "fitting", "io", "selection"},
     {"calculators", "charges", "report", "validation"},

@@ -94,3 +94,46 @@ def test_energies_of_atoms_sum_to_the_energy(silicon):
     energies = silicon.get_potential_energies()
     assert energies.sum() == pytest.approx(silicon.get_potential_energy(), rel=1e-13)
     assert silicon.get_potential_energy(force_consistent=True) == silicon.get_potential_energy()
+
+
+def test_atomic_energies_and_stresses_sum_to_the_whole(silicon):
+    silicon.rattle(0.1, seed=0)
+    assert silicon.get_potential_energies().sum() == pytest.approx(silicon.get_potential_energy())
+    stress = silicon.get_stress()
+    stresses = silicon.get_stresses()
+    assert stresses.shape == (8, 6)
+    assert np.allclose(stresses.sum(axis=0), stress, rtol=0, atol=1e-13)
+    silicon.pbc = (True, True, False)
+    with pytest.raises(NotImplementedError, match="periodicity"):
+        silicon.get_stresses()
+
+
+def test_calculator_notices_every_change(silicon):
+    def changes() -> list[str]:
+        return silicon.calc.check_state(silicon)
+
+    silicon.get_forces()
+    assert changes() == []
+    silicon.positions[3, 1] = np.nextafter(silicon.positions[3, 1], np.inf)
+    assert changes() == ["positions"]
+    silicon.get_forces()
+    assert changes() == []
+    silicon.set_cell(silicon.cell * 1.01)
+    assert changes() == ["cell"]
+    silicon.set_initial_charges([0.1] * 8)
+    assert changes() == ["cell", "initial_charges"]
+    silicon.get_forces()
+    assert changes() == []
+    silicon.pbc = False
+    assert changes() == ["pbc"]
+    assert "numbers" in silicon.calc.check_state(silicon[:7])
+
+
+def test_moving_atoms_of_one_object_leave_the_results_of_another_alone(silicon):
+    """The calculator remembers positions of its own."""
+    before = silicon.get_potential_energy()
+    other = silicon.copy()
+    other.calc = silicon.calc
+    other.positions[0] += 0.1
+    assert other.get_potential_energy() != before
+    assert silicon.get_potential_energy() == before

@@ -22,7 +22,7 @@ def most_slots(first, last, slots):
 
 
 @kernel
-def fill_block(block, layout, pairs, vectors, others):
+def fill_block(block, layout, pairs, vectors, places):
     """
     Put the pairs of eight centres side by side; empty places get a pair at the cutoff.
 
@@ -36,11 +36,11 @@ def fill_block(block, layout, pairs, vectors, others):
         As `pack_pairs` left them.
     vectors : float64[n_slots * 3 * 16], out, A
         Pairs ``3 slot + axis``.
-    others : int64[n_slots, 16], out
-        Neighbors, -1 for padding.
+    places : int64[n_slots, 16], out
+        Which packed pair it is, -1 for padding.
     """
     centers, slots, padding = layout
-    starts, counts, neighbors, packed = pairs
+    starts, counts, _, packed = pairs
     begins, ends = np.zeros(8, dtype=np.int64), np.zeros(8, dtype=np.int64)
     for lane in range(8):
         i = centers[block, lane]
@@ -59,17 +59,17 @@ def fill_block(block, layout, pairs, vectors, others):
                     vectors[place] = packed[p, 0]
                     vectors[place + 16] = packed[p, 1]
                     vectors[place + 32] = packed[p, 2]
-                    others[slot, inside] = neighbors[p]
+                    places[slot, inside] = p
                     begins[lane] = p + 1
                 else:
                     vectors[place] = outside
                     vectors[place + 16] = 0.0
                     vectors[place + 32] = 0.0
-                    others[slot, inside] = -1
+                    places[slot, inside] = -1
 
 
 @kernel
-def add_block_forces(block, layout, vectors, others, gradients, forces, virials):
+def add_block_forces(block, layout, pairs, vectors, places, gradients, forces, virials):
     """
     Turn derivatives by pair vectors into forces and virials.
 
@@ -77,9 +77,9 @@ def add_block_forces(block, layout, vectors, others, gradients, forces, virials)
 
     Parameters
     ----------
-    block, layout
+    block, layout, pairs
         As in `fill_block`.
-    vectors, others
+    vectors, places
         As `fill_block` left them.
     gradients : float64[n_slots * 3 * 16], eV/A
         Laid out as `vectors`.
@@ -88,6 +88,7 @@ def add_block_forces(block, layout, vectors, others, gradients, forces, virials)
         xx yy zz yz xz xy of each centre's own energy.
     """
     centers, slots, _ = layout
+    _, _, neighbors, _ = pairs
     for lane in range(8):
         i = centers[block, lane]
         if i < 0:
@@ -97,9 +98,10 @@ def add_block_forces(block, layout, vectors, others, gradients, forces, virials)
         for slot in range(slots[block, -1]):
             for half in range(2):
                 inside = 8 * half + lane
-                j, place = others[slot, inside], 48 * slot + inside
-                if j < 0:
+                p, place = places[slot, inside], 48 * slot + inside
+                if p < 0:
                     continue
+                j = neighbors[p]
                 gx, gy, gz = gradients[place], gradients[place + 16], gradients[place + 32]
                 x, y, z = vectors[place], vectors[place + 16], vectors[place + 32]
                 fx += gx

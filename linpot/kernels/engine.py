@@ -62,7 +62,7 @@ def evaluate_blocks(
     n_nodes, n_outputs, n_slots = products[5], len(weights), most_slots(first, last, slots)
     n_angular = len(radials[2]) * len(radials[2])
     n_widest = 16 * _widest(channels[0])
-    vectors, others = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
+    vectors, places = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
     radial = aligned(n_slots * n_widest).reshape(-1, n_widest)
     slope = None if forces is None else aligned(n_slots * n_widest).reshape(-1, n_widest)
     gradients = aligned(n_slots * 48)
@@ -73,7 +73,7 @@ def evaluate_blocks(
     outputs = aligned(8 * n_outputs)
     factors = aligned(8 * n_outputs)
     for block in range(first, last):
-        fill_block(block, layout, pairs, vectors, others)
+        fill_block(block, layout, pairs, vectors, places)
         own = slots[block]
         fill_densities(own, vectors, radials, channels, constants, radial, slope, harmonics, nodes)
         fill_products(1 + len(constants), products, nodes)
@@ -91,7 +91,7 @@ def evaluate_blocks(
                 own, vectors, radials, groups,
                 (radial, slope, harmonics[0], harmonics[1], ordered), nodes_adjoint, gradients,
             )  # fmt: skip
-            add_block_forces(block, layout, vectors, others, gradients, forces, virials)
+            add_block_forces(block, layout, pairs, vectors, places, gradients, forces, virials)
         if forces is None or adjoint is not None:
             for k in range(n_outputs):
                 store(outputs, k, read_out(leaves, weights[k], nodes))
@@ -119,13 +119,13 @@ def fill_block_features(first, last, layout, pairs, program, readout, features):
     radials, channels, _, constants, products = program
     n_slots, n_angular = most_slots(first, last, slots), len(radials[2]) * len(radials[2])
     n_widest = 16 * _widest(channels[0])
-    vectors, others = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
+    vectors, places = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
     radial = aligned(n_slots * n_widest).reshape(-1, n_widest)
     harmonics = aligned(2 * 16 * n_angular).reshape(2, -1)
     nodes = aligned(8 * products[5])
     value = aligned(8)
     for block in range(first, last):
-        fill_block(block, layout, pairs, vectors, others)
+        fill_block(block, layout, pairs, vectors, places)
         fill_densities(
             slots[block], vectors, radials, channels, constants, radial, None, harmonics, nodes
         )
@@ -140,8 +140,8 @@ def fill_block_features(first, last, layout, pairs, program, readout, features):
 
 @kernel
 def add_design_rows(
-    first, last, layout, pairs, program, readout, node_ops, feature_ops, uses, sizes, atom_rows,
-    energy_rows, rows,
+    first, last, layout, pairs, program, readout, node_ops, feature_ops, uses, sizes, pair_rows,
+    atom_rows, energy_rows, rows,
 ):  # fmt: skip
     """
     Add what the centres of some blocks contribute to design rows.
@@ -155,10 +155,12 @@ def add_design_rows(
     uses : tuple of (offsets[n_features * n_species + 1], entry, density)
         Which entries of a feature's row see the neighbors of a species, and their densities.
     sizes : tuple of (n_entries, n_widest_row)
+    pair_rows : int64[n_places]
+        Row of the x force of the neighbor of a pair; y and z follow.
     atom_rows : int64[n_atoms]
-        Row of the x force of an atom.
+        Row of the x force of a centre.
     energy_rows : int64[n_atoms]
-        Row of the energy of an atom's structure; the virial xx yy zz yz xz xy follows.
+        Row of the energy of a centre; the virial xx yy zz yz xz xy follows.
     rows : float64[n_features, n_rows], out (added to)
         Energies (eV), virials (eV), forces (eV/A) for a coefficient of 1.
     """
@@ -169,7 +171,7 @@ def add_design_rows(
     n_angular = len(radials[2]) * len(radials[2])
     n_widest = 16 * _widest(channels[0])
     n_slots = most_slots(first, last, slots)
-    vectors, others = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
+    vectors, places = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
     radial = aligned(n_slots * n_widest).reshape(-1, n_widest)
     slope = aligned(n_slots * n_widest).reshape(-1, n_widest)
     harmonics = aligned(2 * 16 * n_angular).reshape(2, -1)
@@ -178,13 +180,12 @@ def add_design_rows(
     entries = aligned(8 * sizes[0])
     row = aligned(8 * sizes[1])
     derivatives = aligned(16 * 3 * TILE * len(constants))  # [density, slot in tile, axis]
-    sums = aligned(n_features * 16 * 9).reshape(
-        n_features, -1
-    )  # per feature: virial (6), force on the centre (3)
+    # per feature: virial (6), force on the centre (3)
+    sums = aligned(n_features * 16 * 9).reshape(n_features, -1)
     pair = aligned(16 * 3)
     value = aligned(8)
     for block in range(first, last):
-        fill_block(block, layout, pairs, vectors, others)
+        fill_block(block, layout, pairs, vectors, places)
         fill_densities(
             slots[block], vectors, radials, channels, constants, radial, slope, harmonics, nodes
         )
@@ -205,7 +206,7 @@ def add_design_rows(
                         continue
                     fill_feature_row(f, feature_ops, nodes, entries, row)
                     _add_tile(
-                        tile, count, others, vectors, use, uses, row, derivatives, atom_rows,
+                        tile, count, places, vectors, use, uses, row, derivatives, pair_rows,
                         pair, sums[f], rows[f],
                     )  # fmt: skip
         for f in range(n_features):
@@ -262,7 +263,7 @@ def _fill_density_derivatives(
 
 @kernel
 def _add_tile(
-    tile, count, others, vectors, use, uses, row, derivatives, atom_rows, pair, sums, target
+    tile, count, places, vectors, use, uses, row, derivatives, pair_rows, pair, sums, target
 ):  # fmt: skip
     """Add one feature's gradients over a tile: forces on neighbors, and sums for the centre."""
     offsets, entry, density = uses
@@ -290,10 +291,10 @@ def _add_tile(
         store(sums, 6, load_pairs(sums, 6) + gx)
         store(sums, 7, load_pairs(sums, 7) + gy)
         store(sums, 8, load_pairs(sums, 8) + gz)
-        for p in range(16):
-            j = others[tile + u, p]
-            if j >= 0:
-                k = atom_rows[j]
-                target[k] -= pair[p]
-                target[k + 1] -= pair[16 + p]
-                target[k + 2] -= pair[32 + p]
+        for inside in range(16):
+            p = places[tile + u, inside]
+            if p >= 0:
+                k = pair_rows[p]
+                target[k] -= pair[inside]
+                target[k + 1] -= pair[16 + inside]
+                target[k + 2] -= pair[32 + inside]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
 
@@ -10,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.basis.ace import Basis
-from linpot.basis.program import Program
 from linpot.kernels.engine import add_design_rows, evaluate_blocks, fill_block_features
-from linpot.kernels.harmonics import harmonic_recurrence
-from linpot.model.jacobian_pattern import JacobianPattern, compile_jacobian
+from linpot.model.kernel_program import KernelProgram
 from linpot.model.pair_batch import PairBatch
 from linpot.model.prediction import Predictions, Work
 from linpot.parallel import cut, run_tasks
@@ -23,13 +22,34 @@ BLOCKS_PER_TASK = 16
 MOST_TASKS = 16
 """... so that there are not many more tasks than this: each has its own sums of forces."""
 
-WIDEST_GROUP = 3
-"""Angular functions that the way back contracts together."""
-
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Task = tuple[int, int, int]
 """Centre species, first and last block."""
+
+
+@dataclass(frozen=True)
+class FeatureGradients:
+    """
+    Derivatives of features by the vectors to neighbors.
+
+    The features of atom i change with the position of its neighbor j by `values` (summed over the
+    pairs from i to images of j), with its own position by minus the sum over all its pairs.
+
+    Attributes
+    ----------
+    centers, neighbors : int64[n_pairs]
+        Atoms i and j of every pair.
+    vectors : float64[n_pairs, 3], A
+        From centre to neighbor.
+    values : float64[n_pairs, 3, n_features], 1/A
+        Columns beyond the number of features of a centre's species are zero.
+    """
+
+    centers: Ints
+    neighbors: Ints
+    vectors: Floats
+    values: Floats
 
 
 class FeatureEngine:
@@ -43,7 +63,7 @@ class FeatureEngine:
 
     def __init__(self, basis: Basis) -> None:
         self.basis = basis
-        self._programs = [_KernelProgram(p, basis, z) for z, p in enumerate(basis.programs)]
+        self._programs = [KernelProgram(p, basis, z) for z, p in enumerate(basis.programs)]
 
     @cached_property
     def cutoffs(self) -> Floats:
@@ -157,36 +177,76 @@ class FeatureEngine:
             Per structure: energy (eV), virial xx yy zz yz xz xy (eV), force components (eV/A);
             views in Fortran order, columns by centre species.
         """
-        blocks = batch.blocks
-        n_atoms = np.bincount(batch.structure, minlength=batch.n_structures)
-        ends = np.cumsum(7 + 3 * n_atoms)
-        starts = ends - (7 + 3 * n_atoms)
-        first_atoms = np.cumsum(n_atoms) - n_atoms
+        n_rows = 7 + 3 * np.diff(batch.first_atoms)
+        ends = np.cumsum(n_rows)
+        starts = ends - n_rows
         energy_rows = starts[batch.structure]
-        inside = np.arange(len(batch.species)) - first_atoms[batch.structure]
+        inside = np.arange(batch.n_atoms) - batch.first_atoms[batch.structure]
+        atom_rows = energy_rows + 7 + 3 * inside
         rows = np.zeros((self.basis.n_features, int(ends[-1])))
-        columns = self.basis.feature_offsets
+        columns = [rows[a:b] for a, b in pairwise(self.basis.feature_offsets)]
+        self._add_rows(batch, atom_rows[batch.neighbors], atom_rows, energy_rows, columns)
+        return [rows[:, a:b].T for a, b in zip(starts, ends, strict=True)]
+
+    def feature_gradients(self, batch: PairBatch) -> tuple[list[Floats], FeatureGradients]:
+        """
+        Evaluate all features of every atom, and their derivatives by pair vectors.
+
+        Parameters
+        ----------
+        batch : PairBatch
+
+        Returns
+        -------
+        features : list of float64[n_features]
+            One per atom.
+        gradients : FeatureGradients
+        """
+        # every atom is a structure of its own, every pair an atom
+        counts = np.array([p.n_features for p in self.basis.programs])
+        n_atoms, n_places = batch.n_atoms, len(batch.neighbors)
+        rows = np.zeros((int(counts.max()), 10 * n_atoms + 3 * n_places))
+        energy_rows = 10 * np.arange(n_atoms)
+        pair_rows = 10 * n_atoms + 3 * np.arange(n_places)
+        columns = [rows[:n] for n in counts]
+        self._add_rows(batch, pair_rows, energy_rows + 7, energy_rows, columns)
+        totals = batch.counts.sum(axis=1)
+        centers = np.repeat(np.arange(n_atoms), totals)
+        used = np.arange(len(centers)) + np.repeat(
+            batch.starts - (np.cumsum(totals) - totals), totals
+        )
+        forces = rows[:, 10 * n_atoms :].reshape(len(rows), n_places, 3)[:, used]
+        return (
+            [rows[: counts[z], 10 * i] for i, z in enumerate(batch.species.tolist())],
+            FeatureGradients(
+                centers,
+                batch.neighbors[used],
+                batch.vectors[used],
+                np.ascontiguousarray(-forces.transpose(1, 2, 0)),
+            ),
+        )
+
+    def _add_rows(
+        self,
+        batch: PairBatch,
+        pair_rows: Ints,
+        atom_rows: Ints,
+        energy_rows: Ints,
+        columns: list[Floats],
+    ) -> None:
+        """Run the kernel of design rows over all centre species."""
+        blocks = batch.blocks
         for species, program in enumerate(self._programs):
             first, last = blocks.ranges[species], blocks.ranges[species + 1]
             if first == last:
                 continue
             pattern = program.pattern
             add_design_rows(
-                first,
-                last,
-                blocks.layout,
-                batch.pairs,
-                program.arrays,
-                program.readout,
-                pattern.node_ops,
-                pattern.feature_ops,
-                pattern.uses,
-                (pattern.n_entries, pattern.widest),
-                energy_rows + 7 + 3 * inside,
-                energy_rows,
-                rows[columns[species] : columns[species + 1]],
-            )
-        return [rows[:, a:b].T for a, b in zip(starts, ends, strict=True)]
+                first, last, blocks.layout, batch.pairs, program.arrays, program.readout,
+                pattern.node_ops, pattern.feature_ops, pattern.uses,
+                (pattern.n_entries, pattern.widest), pair_rows, atom_rows, energy_rows,
+                columns[species],
+            )  # fmt: skip
 
     def _tasks(self, batch: PairBatch) -> list[Task]:
         """Cut the blocks into tasks, the same for any number of threads: forces depend on it."""
@@ -197,132 +257,3 @@ class FeatureEngine:
             for species, (begin, end) in enumerate(pairwise(ranges))
             for first, last in cut(end - begin, round((end - begin) / size))
         ]
-
-
-class _KernelProgram:
-    """One centre species' program as tuples of arrays in the order the kernels expect."""
-
-    def __init__(self, program: Program, basis: Basis, center: int) -> None:
-        self._program = program
-        n_species = len(basis.elements)
-        by_radial = np.argsort(program.channel_radial, kind="stable")
-        # neighbor species, channel: those that see the species, by ascending radial function
-        seen = [
-            (z, c) for z in range(n_species) for c in by_radial if program.channel_weights[z, c]
-        ]
-        species = np.array([z for z, _ in seen], dtype=np.int64)
-        channel = np.array([c for _, c in seen], dtype=np.int64)
-        offsets = np.searchsorted(species, np.arange(n_species + 1)).astype(np.int64)
-        radials = (
-            np.ascontiguousarray(basis.radial_parameters[center]),
-            np.ascontiguousarray(basis.radial_recurrence[center, :, : program.n_radial]),
-            harmonic_recurrence(program.l_max),
-        )
-        channels = (
-            offsets,
-            program.channel_radial[channel],
-            program.channel_weights[species, channel],
-            program.channel_start[channel],
-            program.channel_angular[channel],
-            program.channel_size[channel],
-        )
-        left, term_offsets = _runs(program.term_left)
-        products = (
-            left,
-            term_offsets,
-            program.term_target,
-            program.term_right,
-            program.term_coefficient,
-            program.n_nodes,
-        )
-        groups = _angular_groups(channels, (program.l_max + 1) ** 2)
-        self.arrays = (radials, channels, groups, program.density_constants, products)
-        self.leaves, self._order = _grouped(program.leaf_left, program.leaf_right)
-        self.readout = (
-            program.feature_offsets,
-            program.leaf_left[program.feature_leaf],
-            program.leaf_right[program.feature_leaf],
-            program.feature_coefficient,
-        )
-
-    def leaf_weights(self, coefficients: Floats) -> Floats:
-        """Fold coefficients float64[n_outputs, n_features] into leaves, in kernel order."""
-        return np.ascontiguousarray(self._program.leaf_weights(coefficients)[:, self._order])
-
-    @cached_property
-    def pattern(self) -> JacobianPattern:
-        """Compiled when rows are first asked for."""
-        return compile_jacobian(self._program)
-
-
-def _grouped(left: Ints, right: Ints) -> tuple[tuple[Ints, Ints, Ints, Ints], Ints]:
-    """
-    Order leaves for `pull_back_leaves`, each under that node of its two that has more leaves.
-
-    Returns
-    -------
-    leaves : tuple of (fours, twos, ones, right)
-    order : int64[n_leaves]
-    """
-    degree = np.bincount(np.concatenate([left, right]))
-    swapped = degree[right] > degree[left]
-    shared, other = np.where(swapped, right, left), np.where(swapped, left, right)
-    order = np.lexsort((other, shared))
-    _, ends = _runs(shared[order])
-    lengths = np.diff(ends)
-    inside = np.arange(len(order)) - np.repeat(ends[:-1], lengths)
-    rest = np.repeat(lengths, lengths) % 4
-    in_four = inside < np.repeat(lengths, lengths) - rest
-    in_two = ~in_four & (rest - (inside % 4) > rest % 2)
-    kind = np.where(in_four, 0, np.where(in_two, 1, 2))
-    order = order[np.argsort(kind, kind="stable")]
-    counts = np.bincount(kind, minlength=3)
-    fours, twos, ones = np.split(shared[order], np.cumsum(counts)[:2])
-    groups = [np.ascontiguousarray(nodes) for nodes in (fours[::4], twos[::2], ones)]
-    return (groups[0], groups[1], groups[2], np.ascontiguousarray(other[order])), order
-
-
-def _runs(values: Ints) -> tuple[Ints, Ints]:
-    """Return the value of every run of equal neighbors, and where the runs start and end."""
-    first = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
-    return values[first], np.append(first, len(values)).astype(np.int64)
-
-
-def _angular_groups(
-    channels: tuple[NDArray, ...], n_angular: int
-) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
-    """Gather angular functions that occur in the same channels: see `pull_back_densities`."""
-    offsets, _, _, start, angular, size = channels
-    first_group = [0]
-    groups: list[tuple[int, list[list[int]]]] = []  # angular function; channels, one list for each
-    for z in range(len(offsets) - 1):
-        own: list[tuple[int, list[list[int]]]] = []
-        for a in range(n_angular):
-            seen = [c for c in range(offsets[z], offsets[z + 1]) if 0 <= a - angular[c] < size[c]]
-            if own and own[-1][1][0] == seen and len(own[-1][1]) < WIDEST_GROUP:
-                own[-1][1].append(seen)
-            else:
-                own.append((a, [seen]))
-        groups += own
-        first_group.append(len(groups))
-    entries = np.cumsum([0] + [len(seen[0]) for _, seen in groups])
-    z_of = np.repeat(np.arange(len(offsets) - 1), np.diff(first_group))
-    channel = [c - offsets[z] for z, (_, seen) in zip(z_of, groups, strict=True) for c in seen[0]]
-    node = [
-        start[c] + a + k - angular[c]
-        for a, seen in groups
-        for c in seen[0]
-        for k in range(len(seen))
-    ]
-
-    def array(values: list[int]) -> Ints:
-        return np.array(values, dtype=np.int64)
-
-    return (
-        array(first_group),
-        array([a for a, _ in groups]),
-        array([len(seen) for _, seen in groups]),
-        entries.astype(np.int64),
-        array(channel),
-        array(node),
-    )

@@ -8,11 +8,13 @@ then shift), so that sums over them never depend on how a list was made.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from vesin import NeighborList
 
+from linpot.kernels.lists import sort_list
 from linpot.structures.structure import Structure
 
 
@@ -26,7 +28,7 @@ class Neighbors:
     cutoff : float, A
     offsets : int64[n_atoms + 1]
         Pairs of centre i are ``offsets[i]:offsets[i + 1]``.
-    centers, neighbors : int64[n_pairs]
+    neighbors : int64[n_pairs]
         Every pair appears from both of its ends; an atom may neighbor its own images.
     shifts : float64[n_pairs, 3]
         Whole numbers of lattice vectors from the neighbor's cell to the centre's.
@@ -34,14 +36,18 @@ class Neighbors:
 
     cutoff: float
     offsets: NDArray[np.int64]
-    centers: NDArray[np.int64]
     neighbors: NDArray[np.int64]
     shifts: NDArray[np.float64]
 
     @property
     def n_pairs(self) -> int:
         """Number of ordered pairs."""
-        return len(self.centers)
+        return len(self.neighbors)
+
+    @cached_property
+    def centers(self) -> NDArray[np.int64]:
+        """Centre of every pair: int64[n_pairs]."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
     def vectors(
         self, positions: NDArray[np.float64], cell: NDArray[np.float64]
@@ -78,22 +84,10 @@ def find_neighbors(structure: Structure, cutoff: float) -> Neighbors:
     -------
     Neighbors
     """
-    n_atoms = structure.n_atoms
     search = NeighborList(cutoff=float(cutoff), full_list=True, n_threads=1)
-    centers, neighbors, shifts = search.compute(
-        structure.positions, complete_cell(structure.cell, structure.pbc), structure.pbc, "ijS"
-    )
-    order = np.lexsort((shifts[:, 2], shifts[:, 1], shifts[:, 0], neighbors, centers))
-    centers = centers[order].astype(np.int64)
-    offsets = np.zeros(n_atoms + 1, dtype=np.int64)
-    np.cumsum(np.bincount(centers, minlength=n_atoms), out=offsets[1:])
-    return Neighbors(
-        cutoff=float(cutoff),
-        offsets=offsets,
-        centers=centers,
-        neighbors=neighbors[order].astype(np.int64),
-        shifts=shifts[order].astype(np.float64),
-    )
+    cell = complete_cell(structure.cell, structure.pbc)
+    found = search.compute(structure.positions, cell, structure.pbc, "ijS")
+    return Neighbors(float(cutoff), *sort_list(structure.n_atoms, *found))
 
 
 def complete_cell(cell: NDArray[np.float64], pbc: tuple[bool, bool, bool]) -> NDArray[np.float64]:
@@ -110,6 +104,10 @@ def complete_cell(cell: NDArray[np.float64], pbc: tuple[bool, bool, bool]) -> ND
     float64[3, 3], A
         Invertible; its periodic rows are those of `cell`.
     """
+    if all(pbc):
+        return cell
+    if not any(pbc):
+        return np.eye(3)
     complete = np.where(np.array(pbc)[:, None], cell, 0.0)
     for axis in np.flatnonzero(~np.array(pbc)):
         others = complete[np.linalg.norm(complete, axis=1) > 0.0]

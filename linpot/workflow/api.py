@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from ase import Atoms
@@ -14,7 +14,7 @@ from linpot.basis.ace import Basis
 from linpot.errors import InputError
 from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
-from linpot.model.feature_engine import FeatureEngine
+from linpot.model.feature_engine import FeatureEngine, FeatureGradients
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.packing import pack
 from linpot.model.protocol import EnergyModel
@@ -103,22 +103,53 @@ def evaluate(potential: EnergyModel, data: Data, *, threads: int = 1) -> Metrics
     return evaluate_model(potential, as_dataset(data), threads=threads)
 
 
+Features = NDArray[np.float64] | list[NDArray[np.float64]]
+
+
+@overload
 def descriptors(
     basis_or_potential: Basis | EnergyModel, atoms: Atoms | Structure, *, threads: int = 1
-) -> NDArray[np.float64] | list[NDArray[np.float64]]:
+) -> Features: ...
+@overload
+def descriptors(
+    basis_or_potential: Basis | EnergyModel,
+    atoms: Atoms | Structure,
+    *,
+    gradients: Literal[True],
+    memory_limit: float = 4.0,
+) -> tuple[Features, FeatureGradients]: ...
+def descriptors(
+    basis_or_potential: Basis | EnergyModel,
+    atoms: Atoms | Structure,
+    *,
+    gradients: bool = False,
+    memory_limit: float = 4.0,
+    threads: int = 1,
+) -> Features | tuple[Features, FeatureGradients]:
     """
-    Return the features of every atom.
+    Return the features of every atom and, if asked for, their derivatives by positions.
 
     Parameters
     ----------
     basis_or_potential : Basis or EnergyModel
     atoms : ase.Atoms or Structure
+    gradients : bool
+    memory_limit : float, GB
+        Gradients that would need more are refused.
     threads : int
+        For features without gradients.
 
     Returns
     -------
-    float64[n_atoms, n_features]
+    features : float64[n_atoms, n_features]
         Or a list of arrays where centre species have different numbers of features.
+    gradients : FeatureGradients
+        Only with ``gradients=True``.
+
+    Raises
+    ------
+    InputError
+        For an unknown element, or gradients beyond the memory limit.
     """
     structure = atoms if isinstance(atoms, Structure) else structure_from_atoms(atoms)
     if isinstance(basis_or_potential, Basis):
@@ -127,10 +158,21 @@ def descriptors(
         learned = learned_part(basis_or_potential)
         basis, engine = learned.basis, learned.engine
     batch = pack([structure], basis.elements, engine.cutoffs)
-    features = engine.features(batch, threads=threads)
-    if len({len(row) for row in features}) == 1:
-        return np.array(features)
-    return features
+    if not gradients:
+        return _rectangular(engine.features(batch, threads=threads))
+    widest = max(basis.n_functions.values())
+    needed = 2 * 8e-9 * widest * (10 * batch.n_atoms + 3 * len(batch.neighbors))
+    if needed > memory_limit:
+        raise InputError(
+            f"the gradients of {widest} features of {batch.n_atoms} atoms need {needed:.1f} GB, "
+            f"more than `memory_limit` = {memory_limit} GB; take fewer atoms or raise the limit"
+        )
+    features, by_pair = engine.feature_gradients(batch)
+    return _rectangular(features), by_pair
+
+
+def _rectangular(features: list[NDArray[np.float64]]) -> Features:
+    return np.array(features) if len({len(row) for row in features}) == 1 else features
 
 
 def learned_part(model: EnergyModel) -> LinearPotential:

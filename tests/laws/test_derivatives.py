@@ -17,6 +17,7 @@ from cases import (
     zbl,
 )
 
+import linpot
 from linpot.model.naive import (
     naive_energies,
     naive_features,
@@ -161,3 +162,34 @@ def test_jacobian_and_pullback_give_same_energy_forces_and_virial(n_elements, bo
     )
     assert (np.abs(rows @ potential.coefficients - found) <= 1e-10 * terms).all()
     assert np.abs(found).min() > 1e-6
+
+
+@pytest.mark.parametrize("n_elements", [1, 2])
+@pytest.mark.parametrize("name", ["triclinic", "small", "molecule", "atom"])
+def test_gradients_of_features_add_up_to_design_rows(n_elements, name):
+    """Forces of a coefficient of one: what an atom's neighbors and itself do to all features."""
+    potential = linear(n_elements, 4)
+    structure = structure_for(name, potential)
+    features, gradients = linpot.descriptors(potential, structure, gradients=True)
+    alone = linpot.descriptors(potential, structure)
+    rows = potential.design(structure)
+    starts, counts = potential.basis.feature_offsets, potential.basis.n_functions
+    species = potential.species_of(structure)
+    forces = np.zeros((structure.n_atoms, 3, potential.basis.n_features))
+    for i, j, value in zip(gradients.centers, gradients.neighbors, gradients.values, strict=True):
+        n = counts[potential.elements[species[i]]]
+        columns = slice(starts[species[i]], starts[species[i]] + n)
+        forces[j, :, columns] -= value[:, :n]
+        forces[i, :, columns] += value[:, :n]
+        assert not value[:, n:].any()
+    scale = np.abs(gradients.values).max(initial=1e-300)
+    assert np.allclose(forces.reshape(rows[7:].shape), rows[7:], rtol=0, atol=1e-12 * scale)
+    for own, other in zip(features, alone, strict=True):
+        assert np.array_equal(own, other)
+
+
+def test_gradients_of_features_beyond_the_memory_limit_are_refused():
+    potential = linear(1, 4)
+    structure = structure_for("triclinic", potential)
+    with pytest.raises(linpot.InputError, match="`memory_limit` = 1e-06 GB"):
+        linpot.descriptors(potential, structure, gradients=True, memory_limit=1e-6)
