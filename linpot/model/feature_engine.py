@@ -63,7 +63,7 @@ class FeatureEngine:
 
     def __init__(self, basis: Basis) -> None:
         self.basis = basis
-        self._programs = [KernelProgram(p, basis, z) for z, p in enumerate(basis.programs)]
+        self.programs = [KernelProgram(p, basis, z) for z, p in enumerate(basis.programs)]
 
     @cached_property
     def cutoffs(self) -> Floats:
@@ -83,7 +83,7 @@ class FeatureEngine:
         -------
         list of float64[n_outputs, n_leaves], eV
         """
-        return [p.leaf_weights(c) for p, c in zip(self._programs, coefficients, strict=True)]
+        return [p.leaf_weights(c) for p, c in zip(self.programs, coefficients, strict=True)]
 
     def work_on(
         self,
@@ -123,7 +123,7 @@ class FeatureEngine:
 
         def add(task: Task, own_forces: Floats | None, virials: Floats) -> None:
             species, first, last = task
-            program = self._programs[species]
+            program = self.programs[species]
             evaluate_blocks(
                 first, last, layout, batch.pairs, program.arrays, program.leaves, weights[species],
                 adjoint, energies, own_forces, virials,
@@ -155,7 +155,7 @@ class FeatureEngine:
 
         def work(task: Task) -> None:
             species, first, last = task
-            program = self._programs[species]
+            program = self.programs[species]
             fill_block_features(
                 first, last, layout, batch.pairs, program.arrays, program.readout, features
             )
@@ -236,7 +236,7 @@ class FeatureEngine:
     ) -> None:
         """Run the kernel of design rows over all centre species."""
         blocks = batch.blocks
-        for species, program in enumerate(self._programs):
+        for species, program in enumerate(self.programs):
             first, last = blocks.ranges[species], blocks.ranges[species + 1]
             if first == last:
                 continue
