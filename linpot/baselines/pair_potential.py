@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,7 @@ from linpot.model.prediction import Predictions, Work
 from linpot.model.protocol import BatchModel
 from linpot.parallel import cut
 
-ATOMS_PER_RUN = 256
-"""Centres are worked on in runs of about so many or more, ..."""
-MOST_RUNS = 16
-"""... of which there are at most so many, each with its own sums of forces."""
+CENTERS_PER_TASK = 512
 
 Floats = NDArray[np.float64]
 
@@ -52,25 +50,24 @@ class PairPotential(BatchModel):
         """Cut the sum over all pairs into tasks; see `BatchModel.work_on`."""
         species = batch.species_among(self.elements)
         ends = batch.starts + batch.counts.sum(axis=1)
-        atomic = np.zeros(batch.n_atoms)
+        # every pair is there from both of its ends: each centre gets all of its force from its own
+        atomic, virials = np.zeros(batch.n_atoms), np.zeros((batch.n_atoms, 6))
+        summed = np.zeros((batch.n_atoms, 3))
 
-        def add(run: tuple[int, int], summed: Floats, virials: Floats) -> None:
-            first, last = run
+        def add(first: int, last: int) -> None:
             most = int(ends[last - 1] - batch.starts[first]) + 1
             centers, others = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
             r, vectors = np.empty(most), np.empty((most, 3))
-            n = gather_pairs(*run, batch.pairs, species, self.cutoffs, centers, others, r, vectors)
+            n = gather_pairs(
+                first, last, batch.pairs, species, self.cutoffs, centers, others, r, vectors
+            )
             centers, others, r, vectors = centers[:n], others[:n], r[:n], vectors[:n]
             energies, derivatives = self.pair_energies(r, species[centers], species[others])
-            sum_central_pairs(
-                centers, others, r, vectors, energies, derivatives, atomic, summed, virials
-            )
+            sum_central_pairs(centers, r, vectors, energies, derivatives, atomic, summed, virials)
 
-        runs = cut(batch.n_atoms, min(MOST_RUNS, batch.n_atoms // ATOMS_PER_RUN))
-
-        def result(summed: Floats, virials: Floats) -> Predictions:
-            return Predictions.of_atoms(
+        return Work(
+            [partial(add, *run) for run in cut(batch.n_atoms, batch.n_atoms // CENTERS_PER_TASK)],
+            lambda: Predictions.of_atoms(
                 batch.first_atoms, atomic, *((summed, virials) if forces else ())
-            )
-
-        return batch.summed(runs, add, result)
+            ),
+        )

@@ -157,15 +157,15 @@ def gather_pairs(first, last, pairs, species, cutoffs, centers, others, r, withi
 
 
 @kernel
-def sum_central_pairs(centers, others, r, vectors, energies, derivatives, atomic, forces, virials):
+def sum_central_pairs(centers, r, vectors, energies, derivatives, atomic, forces, virials):
     """
-    Give both ends of central pairs half of the energy, and sum their forces.
+    Give centres half the energy and half the virial of their central pairs, and all of the force.
 
-    Every pair is there from both of its ends.
+    Every pair is there from both of its ends, with the same bits but for the sign of the vector.
 
     Parameters
     ----------
-    centers, others : int64[n_pairs]
+    centers : int64[n_pairs]
     r : float64[n_pairs], A
     vectors : float64[n_pairs, 3], A
     energies, derivatives : float64[n_pairs], eV, eV/A
@@ -175,16 +175,16 @@ def sum_central_pairs(centers, others, r, vectors, energies, derivatives, atomic
     virials : float64[n_atoms, 6], out (added to), eV
     """
     for p in range(len(r)):
-        i, j = centers[p], others[p]
+        i = centers[p]
         atomic[i] += 0.5 * energies[p]
-        slope = 0.5 * derivatives[p] / r[p]
+        slope = derivatives[p] / r[p]
         x, y, z = vectors[p, 0], vectors[p, 1], vectors[p, 2]
-        for axis in range(3):
-            forces[i, axis] += slope * vectors[p, axis]
-            forces[j, axis] -= slope * vectors[p, axis]
-        virials[i, 0] -= slope * x * x
-        virials[i, 1] -= slope * y * y
-        virials[i, 2] -= slope * z * z
-        virials[i, 3] -= slope * y * z
-        virials[i, 4] -= slope * x * z
-        virials[i, 5] -= slope * x * y
+        forces[i, 0] += slope * x
+        forces[i, 1] += slope * y
+        forces[i, 2] += slope * z
+        virials[i, 0] -= 0.5 * slope * x * x
+        virials[i, 1] -= 0.5 * slope * y * y
+        virials[i, 2] -= 0.5 * slope * z * z
+        virials[i, 3] -= 0.5 * slope * y * z
+        virials[i, 4] -= 0.5 * slope * x * z
+        virials[i, 5] -= 0.5 * slope * x * y

@@ -66,7 +66,7 @@ def pack(
     listed = _joined([own.neighbors for own in lists])
     shifts = _joined([own.shifts for own in lists])
     positions = _joined([s.positions for s in structures])
-    cells = np.array([s.cell for s in structures])
+    cells = _joined([s.cell for s in structures]).reshape(-1, 3, 3)
     structure = np.repeat(np.arange(len(structures)), np.diff(first_atoms))
     kept = np.empty(len(listed), dtype=np.int64)
     vectors = np.empty((len(listed), 3))
