@@ -55,12 +55,23 @@ def pack(
     InputError
         For an unknown element, or atoms on top of each other.
     """
+    lists = complete_lists(structures, float(cutoffs.max()), neighbors)
+    return pack_listed(structures, elements, cutoffs, lists, threads=threads)
+
+
+def pack_listed(
+    structures: Sequence[Structure],
+    elements: tuple[str, ...],
+    cutoffs: Floats,
+    lists: Sequence[Neighbors],
+    *,
+    threads: int = 1,
+) -> PairBatch:
+    """Put structures whose neighbors are all listed into one batch; see `pack`."""
     numbers = _joined([s.numbers for s in structures])
     first_atoms = np.zeros(len(structures) + 1, dtype=np.int64)
     np.cumsum([len(s.numbers) for s in structures], out=first_atoms[1:])
     species = _species(numbers, elements, structures, first_atoms)
-    reach = float(cutoffs.max())
-    lists = complete_lists(structures, reach, neighbors)
     n_atoms = len(numbers)
     offsets = _joined_offsets(lists, first_atoms)
     listed = _joined([own.neighbors for own in lists])

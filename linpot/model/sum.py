@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.errors import FileFormatError, InputError
-from linpot.model.packing import complete_lists, pack
+from linpot.model.packing import complete_lists, pack_listed
 from linpot.model.prediction import Prediction, Predictions
 from linpot.model.protocol import BatchModel, EnergyModel
 from linpot.model.registry import class_of_kind, register_model
@@ -94,7 +94,7 @@ class ModelSum(EnergyModel):
     ) -> Predictions:
         """Evaluate all parts on one set of packed pairs; see `EnergyModel.predict_many`."""
         lists = complete_lists(structures, self.cutoff, neighbors)
-        batch = pack(structures, self.elements, self.cutoffs, lists, threads=threads)
+        batch = pack_listed(structures, self.elements, self.cutoffs, lists, threads=threads)
         work = [part.work_on(batch, forces=forces) for part in self._over_pairs]
         tasks = [task for own in work for task in own.tasks]
         run_tasks(lambda task: task(), tasks, threads)
