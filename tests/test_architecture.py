@@ -15,7 +15,7 @@ FLOORS = (
     {"basis", "kernels", "structures"},
     {"model"},
     {"baselines", "fitting", "io", "selection"},
-    {"calculators", "charges", "report", "validation"},
+    {"calculators", "charges", "lammps", "report", "validation"},
     {"workflow"},
     {"cli"},
 )
