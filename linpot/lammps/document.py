@@ -202,6 +202,8 @@ class YaceDocument:
         if not 1 <= rank <= MAX_RANK:
             _refuse(f"{where}: rank", f"1 to {MAX_RANK}", rank)
         n_products = len(function.components)
+        if rank == 1 and n_products != 1:
+            _refuse(f"{where}: num_ms_combs", "1 for rank 1", n_products)
         shapes = {
             "ns": (function.radial.shape, (rank,)),
             "ls": (function.angular.shape, (rank,)),
