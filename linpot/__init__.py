@@ -19,6 +19,7 @@ from linpot.io.datasets import read_dataset
 from linpot.io.potential_file import load_potential as load
 from linpot.io.potential_file import save_potential as save
 from linpot.io.shipped_data import shipped_silicon
+from linpot.lammps.files import read_lammps, write_lammps
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel, Prediction
 from linpot.model.sum import ModelSum
@@ -62,7 +63,9 @@ __all__ = [
     "learned_part",
     "load",
     "read_dataset",
+    "read_lammps",
     "run_fit",
     "save",
     "shipped_silicon",
+    "write_lammps",
 ]
