@@ -95,6 +95,8 @@ def test_block_style_is_read_like_flow_style():
         ("npoti: Finnis", "npoti: Magic", "embeddings[0]: npoti must be"),
         ("FS_parameters: [1, 1]", "FS_parameters: [1]", "FS_parameters must be 2 numbers"),
         ("functions:", "nothing:", "functions is missing"),
+        ("  [0, 1]:", "  [0, 0]:", "line 9: the key '[0, 0]' must be given once"),
+        ("rank: 1,", "rank: 1, rank: 1,", "the key 'rank' must be given once"),
         ("elements: [Al, Ni]", "elements: &a [Al, Ni]", "line 1: anchors and aliases"),
         ("elements: [Al, Ni]", "elements: [Al, Ni", "it must be YAML"),
         ("elements: [Al, Ni]", "elements: " + 30 * "[", "line 1: brackets must be nested at most"),

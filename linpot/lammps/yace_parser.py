@@ -23,7 +23,21 @@ _ALIAS = re.compile(r"(?m)(^|[\s\[{,:-])[&*]\w")
 _MAX_DEPTH = 20
 _MAX_INT = 2**31
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):
+    """A safe loader that refuses a key given twice, of which YAML libraries keep the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Build a mapping after looking for repeated keys."""
+        known: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key.value, str) and key.value in known:
+                line = key.start_mark.line + 1
+                raise FileFormatError(f"line {line}: the key {key.value[:40]!r} must be given once")
+            known.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def parse_yace(text: str, name: str = "the text") -> YaceDocument:
