@@ -19,7 +19,7 @@ TEXT = (Path(__file__).parent / "data" / "yace" / "two_species.yace").read_text(
 
 
 def tiny(**changes) -> YaceDocument:
-    bond = Bond(np.array([[[0.1, 1e-05, 3e300]]]), "ChebExpCos", (2.5,), 4.0)
+    bond = Bond(np.array([[[0.1, 1e-05, 3e99]]]), "ChebExpCos", (2.5,), 4.0)
     function = Function(
         *(np.array([0]), np.array([3]), np.array([0])), np.array([[0]]), np.array([[-1e-17]])
     )
@@ -80,8 +80,10 @@ def test_block_style_is_read_like_flow_style():
         ("nradmax: 2", "nradmax: 2.0", "bonds[[0, 0]]: nradmax must be a whole number"),
         ("radbasename: ChebExpCos", "radbasename: Chebby", "radbasename must be one of"),
         ("radbasename: ChebExpCos", "radbasename: ACE.jl.base", "(ACE.jl) is not supported"),
-        ("rcut: 4.5", "rcut: -4.5", "bonds[[0, 0]]: rcut must be a positive number"),
+        ("rcut: 4.5", "rcut: -4.5", "bonds[[0, 0]]: rcut must be from 0.01 to 1000 A"),
         ("dcut: 0.01", "dcut: 10", "dcut must be 0 to rcut"),
+        ("radparameters: [5.25]", "radparameters: [1e9]", "radparameters must be from 1e-6 to 100"),
+        ("[[[0.3047,", "[[[1e300,", "radcoefficients must be finite and below 1e+100, got 1e+300"),
         ("rank: 2", "rank: 0", "functions[0][4]: rank must be a whole number from 1 to 10"),
         ("rank: 1", "rank: 2", "functions[0][0]: mus must have 2 numbers, got 1"),
         ("mus: [0, 1]", "mus: [0, 2]", "functions[0][4]: mus[1] must be 0 to 1, got 2"),

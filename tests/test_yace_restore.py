@@ -161,3 +161,29 @@ def test_file_of_another_program_is_parsed_but_not_restored():
     text = (Path(__file__).parent / "data" / "yace" / "two_species.yace").read_text()
     with pytest.raises(FileFormatError, match="tabulated radial functions"):
         restore_potential(parse_yace(text))
+
+
+def test_damaged_files_are_read_or_refused_but_never_break():
+    """Whatever a byte is turned into: a potential, or one error that names the place."""
+    folder = Path(__file__).parent / "data" / "yace" / "ml_pace"
+    text = (folder / "silicon.yace").read_text()
+    rng = np.random.default_rng(0)
+    pieces = [
+        *"0123456789-.[]{}:,e \n#'\"!?|>%@abN\t\0",
+        "1e308",
+        "-1",
+        "9" * 20,
+        ".nan",
+        "null",
+        "1.5",
+    ]
+    refused = 0
+    for _ in range(400):
+        start = int(rng.integers(len(text)))
+        end = start + int(rng.integers(4))
+        damaged = text[:start] + pieces[rng.integers(len(pieces))] + text[end:]
+        try:
+            restore_potential(parse_yace(damaged))
+        except FileFormatError:
+            refused += 1
+    assert 200 < refused < 400

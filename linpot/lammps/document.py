@@ -24,6 +24,7 @@ FAMILIES = ("ChebExpCos", "ChebPow", "ChebLinear", "SBessel")
 INNER_KINDS = ("distance", "density", "zbl")
 EMBEDDINGS = ("FinnisSinclairShiftedScaled", "FinnisSinclair")
 MAX_RANK, MAX_L, MAX_RADIAL = 10, 30, 1000
+_LARGEST = 1e100  # of coefficients: their sums must not overflow
 
 
 @dataclass(frozen=True)
@@ -216,8 +217,7 @@ class YaceDocument:
         for name, (found, wanted) in shapes.items():
             if found != wanted:
                 _refuse(f"{where}: {name}", f"of shape {list(wanted)}", list(found))
-        if not np.isfinite(function.coefficients).all():
-            _refuse(f"{where}: ctildes", "finite", "another value")
+        _bounded(f"{where}: ctildes", function.coefficients)
         for t, (z, n, l) in enumerate(
             zip(function.species, function.radial, function.angular, strict=True)
         ):
@@ -250,8 +250,7 @@ def _check_bond(where: str, bond: Bond) -> None:
     shape = bond.coefficients.shape
     if len(shape) != 3 or shape[0] > MAX_RADIAL or shape[2] > MAX_RADIAL or shape[1] > MAX_L + 1:
         _refuse(f"{where}: radcoefficients", "of shape [nradmax, lmax + 1, nradbasemax]", shape)
-    if not np.isfinite(bond.coefficients).all():
-        _refuse(f"{where}: radcoefficients", "finite", "another value")
+    _bounded(f"{where}: radcoefficients", bond.coefficients)
     if bond.family not in FAMILIES:
         _refuse(f"{where}: radbasename", f"one of {', '.join(FAMILIES)}", repr(bond.family))
     if bond.inner_kind not in INNER_KINDS:
@@ -262,9 +261,10 @@ def _check_bond(where: str, bond: Bond) -> None:
         _refuse(f"{where}: radparameters", "at least one number", "none")
     for value in bond.parameters:
         _finite(f"{where}: radparameters", value)
-    if bond.family == "ChebExpCos" and bond.parameters[0] == 0.0:
-        _refuse(f"{where}: radparameters", "other than zero for ChebExpCos", bond.parameters[0])
-    _positive(f"{where}: rcut", bond.cutoff)
+    if bond.family == "ChebExpCos" and not 1e-6 <= abs(bond.parameters[0]) <= 100.0:
+        _refuse(f"{where}: radparameters", "from 1e-6 to 100 in size", bond.parameters[0])
+    if not 0.01 <= bond.cutoff <= 1000.0:
+        _refuse(f"{where}: rcut", "from 0.01 to 1000 A", bond.cutoff)
     for name, value in (
         ("dcut", bond.cutoff_width),
         ("rcut_in", bond.inner_cutoff),
@@ -274,6 +274,12 @@ def _check_bond(where: str, bond: Bond) -> None:
             _refuse(f"{where}: {name}", f"0 to rcut = {bond.cutoff}", value)
     _finite(f"{where}: prehc", bond.core_strength)
     _finite(f"{where}: lambdahc", bond.core_decay)
+
+
+def _bounded(where: str, values: Floats) -> None:
+    if not (np.abs(values) < _LARGEST).all():  # NaN is not below anything
+        worst = values[~(np.abs(values) < _LARGEST)][0]
+        _refuse(where, f"finite and below {_LARGEST:g}", worst)
 
 
 def _positive(where: str, value: float) -> None:
