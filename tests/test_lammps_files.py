@@ -88,6 +88,15 @@ def test_check_notices_a_wrong_coefficient():
     assert not check_export(potential, yace_text(wrong)).is_good
 
 
+def test_tolerance_is_passed_on(tmp_path):
+    fine = linpot.write_lammps(linear(1, 4), tmp_path / "fine.yace")
+    coarse = linpot.write_lammps(linear(1, 4), tmp_path / "coarse.yace", tolerance=1e-8)
+    assert coarse.n_bytes < 0.5 * fine.n_bytes
+    assert fine.radial_error < 1e-12 < coarse.radial_error < 1e-8
+    with pytest.raises(InputError, match="`tolerance` must be a positive number, got 0"):
+        linpot.write_lammps(linear(1, 4), tmp_path / "none.yace", tolerance=0)
+
+
 def test_nothing_is_written_over_existing_files(tmp_path):
     (tmp_path / "a.in").write_text("mine")
     with pytest.raises(InputError, match=r"a\.in': the file exists"):

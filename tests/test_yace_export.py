@@ -159,6 +159,24 @@ def test_potentials_without_taper_need_no_least_squares():
     assert chosen.error < TOLERANCE
 
 
+def test_tolerance_trades_digits_for_base_functions():
+    potential = linear(1, 4)
+    fine, coarse = (export_potential(potential, tolerance=t) for t in (1e-12, 1e-6))
+    assert fine.radial_error < 1e-12 < coarse.radial_error < 1e-6
+    assert coarse.document.bonds[0, 0].n_base < 0.2 * fine.document.bonds[0, 0].n_base
+
+
+def test_radial_functions_too_steep_for_lammps_are_refused():
+    radial = RadialParameters(5.25, 8.0, 3.0, 4.0)
+    specification = BasisSpecification(
+        ("Si",), {("Si", "Si"): radial}, body_order=2, max_degree=20.0
+    )
+    basis = build_basis(specification)
+    potential = LinearPotential(basis, np.ones(basis.n_features), {"Si": 0.0})
+    with pytest.raises(InputError, match=r"n up to 28, err by .* in double precision"):
+        export_potential(potential)
+
+
 def test_projection_is_the_inverse_of_expansion():
     recurrence = TYPICAL.recurrence(8)
     mixtures = np.random.default_rng(0).normal(size=(3, 8))

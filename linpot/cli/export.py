@@ -6,9 +6,11 @@ import click
 
 from linpot.cli.console import pass_terminal
 from linpot.cli.options import PATH, check_outputs, overwrite_option, verbosity_options
+from linpot.cli.parsing import Value, parse_number
 from linpot.cli.tables import in_bytes
 from linpot.io.potential_file import load_potential, save_potential
 from linpot.lammps.files import LammpsFiles, read_lammps, write_lammps
+from linpot.lammps.radial_expansion import TOLERANCE
 
 
 @click.command()
@@ -19,9 +21,16 @@ from linpot.lammps.files import LammpsFiles, read_lammps, write_lammps
     is_flag=True,
     help="Write ZBL as a table too: exact, where LAMMPS' own differs by 3e-8 of its energy.",
 )
+@click.option(
+    "--tolerance",
+    type=Value("E", parse_number),
+    default=TOLERANCE,
+    show_default=True,
+    help="Relative error of radial functions; 1e-8 saves LAMMPS about a seventh of its time.",
+)
 @overwrite_option
 @verbosity_options
-def export(model: str, output: str, tables: bool, overwrite: bool) -> None:
+def export(model: str, output: str, tables: bool, tolerance: float, overwrite: bool) -> None:
     """
     Write MODEL for LAMMPS, with an input script next to it.
 
@@ -30,7 +39,9 @@ def export(model: str, output: str, tables: bool, overwrite: bool) -> None:
     """
     terminal = pass_terminal()
     check_outputs({"OUTPUT": output}, [model], overwrite=overwrite)
-    files = write_lammps(load_potential(model), output, tables=tables, overwrite=overwrite)
+    files = write_lammps(
+        load_potential(model), output, tables=tables, tolerance=tolerance, overwrite=overwrite
+    )
     terminal.show("In LAMMPS:\n" + "\n".join(f"  {line}" for line in files.lines))
     terminal.show(_check_lines(files))
     others = [str(files.script), *([str(files.table)] if files.table else [])]

@@ -54,7 +54,7 @@ class ExportCheck:
         scale = max(self.largest_force, 1.0)
         energies = max(self.energy_error, self.restored_energy_error)
         forces = max(self.forces_error, self.restored_forces_error)
-        return energies < 1e-8 * scale and forces < 1e-6 * scale
+        return energies < 1e-7 * scale and forces < 1e-6 * scale
 
 
 def check_export(potential: LinearPotential, text: str, *, seed: int = 0) -> ExportCheck:

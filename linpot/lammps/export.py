@@ -14,7 +14,7 @@ from linpot.basis.radial import RadialParameters
 from linpot.errors import InputError
 from linpot.lammps.complex_products import complex_products
 from linpot.lammps.document import Bond, Embedding, Function, YaceDocument
-from linpot.lammps.radial_expansion import choose_expansions
+from linpot.lammps.radial_expansion import TOLERANCE, choose_expansions
 from linpot.model.linear_potential import LinearPotential
 
 Ints = NDArray[np.int64]
@@ -25,6 +25,10 @@ Channel = tuple[int, int, int]
 SPLINE_STEP = 0.0005
 """A; tables of LAMMPS. Cubic Hermite: an error of step^4/384 times the fourth derivative, 1e-13 of
 a function that varies over half an A."""
+
+
+WORST_RADIAL = 1e-7
+"""Error of a radial function, relative to its largest value, above which nothing is written."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,21 @@ class YaceExport:
     radial_error: float
 
 
-def export_potential(potential: LinearPotential, spline_step: float = SPLINE_STEP) -> YaceExport:
+def export_potential(
+    potential: LinearPotential,
+    *,
+    tolerance: float = TOLERANCE,
+    spline_step: float = SPLINE_STEP,
+) -> YaceExport:
     """
     Rewrite a potential in the terms of ``pair_style pace``.
 
     Parameters
     ----------
     potential : LinearPotential
+    tolerance : float
+        Error of a radial function, relative to its largest value, from which more base functions
+        are spent on it.
     spline_step : float, A
 
     Returns
@@ -59,7 +71,8 @@ def export_potential(potential: LinearPotential, spline_step: float = SPLINE_STE
     Raises
     ------
     InputError
-        If its programs hold more than products of species-resolved densities.
+        If its programs hold more than products of species-resolved densities, or radial functions
+        too steep for the base functions of LAMMPS.
     """
     basis = potential.basis
     contents = [
@@ -81,7 +94,15 @@ def export_potential(potential: LinearPotential, spline_step: float = SPLINE_STE
         if len(recurrence) < n_total:
             raise InputError(f"the potential lacks radial functions: {n_total} are used")
         wanted.append((radial, recurrence[:n_total], mixtures))
-    expansions = choose_expansions(wanted, len(basis.elements))
+    expansions = choose_expansions(wanted, len(basis.elements), tolerance)
+    error = max(expansion.error for expansion in expansions)
+    if error > WORST_RADIAL:
+        largest = max(len(recurrence) for _, recurrence, _ in wanted) - 1
+        raise InputError(
+            "the potential cannot be written for LAMMPS `pace`: its radial functions, n up to "
+            f"{largest}, err by {error:.0e} of their size in double precision; fit fewer "
+            "functions, or a higher body order, or a taper that starts closer"
+        )
     bonds, pair_terms = {}, {}
     for (i, j), (radial, _, _), expansion in zip(pairs, wanted, expansions, strict=True):
         _, l_max, _ = _radial_needs(contents[i], j)
@@ -109,7 +130,7 @@ def export_potential(potential: LinearPotential, spline_step: float = SPLINE_STE
         bonds=bonds,
         functions=functions,
     )
-    return YaceExport(document, max(expansion.error for expansion in expansions))
+    return YaceExport(document, error)
 
 
 @dataclass(frozen=True)

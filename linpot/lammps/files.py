@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from linpot.baselines.pair_potential import PairPotential
+from linpot.checks import positive
 from linpot.errors import FileFormatError, InputError
 from linpot.io.atomic import check_output
 from linpot.io.text_file import read_text, write_text
 from linpot.lammps.check import ExportCheck, check_export
 from linpot.lammps.export import export_potential
 from linpot.lammps.pair_styles import input_script, pair_lines
+from linpot.lammps.radial_expansion import TOLERANCE
 from linpot.lammps.restore import restore_potential
 from linpot.lammps.yace_parser import parse_yace
 from linpot.lammps.yace_text import yace_text
@@ -56,6 +58,7 @@ def write_lammps(
     path: str | os.PathLike[str],
     *,
     tables: bool = False,
+    tolerance: float = TOLERANCE,
     overwrite: bool = False,
 ) -> LammpsFiles:
     """
@@ -73,6 +76,9 @@ def write_lammps(
     tables : bool
         Tabulate ZBL too: exact, where ``pair_style zbl`` differs by 3.3e-8 of its energy, but
         LAMMPS stops when atoms come closer than the table starts.
+    tolerance : float
+        Error of a radial function, relative to its largest value, from which more base functions
+        are spent on it; 1e-8 saves LAMMPS about a seventh of its time.
     overwrite : bool
 
     Returns
@@ -98,7 +104,7 @@ def write_lammps(
     outputs = [target, script, *([table] if lines.table else [])]
     for output in outputs:
         check_output(output, overwrite=overwrite)
-    export = export_potential(learned)
+    export = export_potential(learned, tolerance=positive("tolerance", tolerance))
     text = yace_text(export.document)
     check = check_export(learned, text)
     if not check.is_good:

@@ -27,9 +27,13 @@ from linpot.basis.radial import RadialParameters
 Floats = NDArray[np.float64]
 
 TOLERANCE = 1e-12
-"""Error of a radial function, relative to its largest value, that needs no remedy."""
+"""Error of a radial function, relative to its largest value, that needs no remedy by default."""
 
-_BASES = (24, 32, 48, 64, 96)  # numbers of base functions that are tried
+ACCEPTABLE = 1e-9
+"""Likewise, but not worth more than `_USUAL` base functions."""
+
+_BASES = (24, 32, 48, 64, 96, 128, 192)  # numbers of base functions that are tried
+_USUAL = 96
 
 
 @dataclass(frozen=True)
@@ -136,21 +140,25 @@ def expand(
 
 
 def choose_expansions(
-    wanted: Sequence[tuple[RadialParameters, Floats, Floats]], n_species: int
+    wanted: Sequence[tuple[RadialParameters, Floats, Floats]],
+    n_species: int,
+    tolerance: float = TOLERANCE,
 ) -> list[Expansion]:
     """
     Expand all bonds of a potential in the same number of base functions.
 
-    The exact expansion is taken where it is good to `TOLERANCE`, else the smallest least-squares
+    The exact expansion is taken where it is good to `tolerance`, else the smallest least-squares
     one that is, else the best. LAMMPS tabulates every base function for every ordered pair of
-    species, 32 bytes per `spline_step`: their number is at most 192 over the number of species, so
-    that tables take 32 MB for one element, 130 MB for two, 190 MB for three (per process).
+    species, 32 bytes per `spline_step`, and looks all of them up for every neighbor: their number
+    is at most 192 over the number of species, and above 96 only for functions that would err by
+    more than `ACCEPTABLE`. At 5.25 A tables take 32 MB for 96 functions of one element.
 
     Parameters
     ----------
     wanted : sequence of (RadialParameters, recurrence, mixtures)
         As `expand` takes them.
     n_species : int
+    tolerance : float
 
     Returns
     -------
@@ -159,7 +167,8 @@ def choose_expansions(
     best = [expand(*arguments) for arguments in wanted]
     n_exact = max(one.coefficients.shape[1] for one in best)
     for n_base in _BASES:
-        if max(one.error for one in best) <= TOLERANCE:
+        limit = tolerance if n_base <= _USUAL else max(tolerance, ACCEPTABLE)
+        if max(one.error for one in best) <= limit:
             break
         if n_exact < n_base <= 192 // n_species:
             trial = [expand(*arguments, n_base) for arguments in wanted]

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Channels = tuple[tuple[int, int, int], ...]
 """Sorted (l, species, n) of each factor, as blocks have them."""
 
-_SAME_RADIAL = 1e-7  # of the largest value: far above rounding, far below another function
+_SAME_RADIAL = 1e-4  # of the largest value: far above rounding, far below another function
 _SAME_FUNCTION = 1e-9
 
 
