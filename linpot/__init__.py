@@ -19,6 +19,7 @@ from linpot.io.datasets import read_dataset
 from linpot.io.potential_file import load_potential as load
 from linpot.io.potential_file import save_potential as save
 from linpot.io.shipped_data import shipped_silicon
+from linpot.lammps.files import read_lammps, write_lammps
 from linpot.model.feature_engine import FeatureGradients
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.prediction import Prediction
@@ -65,7 +66,9 @@ __all__ = [
     "learned_part",
     "load",
     "read_dataset",
+    "read_lammps",
     "run_fit",
     "save",
     "shipped_silicon",
+    "write_lammps",
 ]

@@ -16,7 +16,7 @@ FLOORS = (
     {"basis", "structures"},
     {"model"},
     {"baselines", "fitting", "io", "selection"},
-    {"calculators", "charges", "report", "validation"},
+    {"calculators", "charges", "lammps", "report", "validation"},
     {"workflow"},
     {"cli"},
 )

@@ -13,6 +13,7 @@ import click
 from linpot.cli.console import Terminal
 from linpot.cli.demo import demo
 from linpot.cli.evaluate import evaluate
+from linpot.cli.export import convert, export
 from linpot.cli.fit import fit
 from linpot.cli.info import info
 from linpot.cli.options import verbosity_options
@@ -88,7 +89,7 @@ def linpot(ctx: click.Context) -> None:
         ctx.exit(WRONG_INPUT)
 
 
-for _command in (fit, evaluate, predict, info, demo):
+for _command in (fit, evaluate, predict, info, export, convert, demo):
     linpot.add_command(_command)
 
 

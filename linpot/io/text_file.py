@@ -1,0 +1,63 @@
+"""Text files, read whole and written all or nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from linpot.errors import FileFormatError, InputError
+from linpot.io.atomic import write_atomically
+
+_MAX_BYTES = 2**30
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """
+    Return the text of a file.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    FileFormatError
+        If it is not text in UTF-8, or larger than 1 GiB.
+    """
+    try:
+        size = Path(path).stat().st_size
+        if size > _MAX_BYTES:
+            raise FileFormatError(f"'{path}' must be at most 1 GiB, got {size} bytes")
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"'{path}' must be text, got other bytes: {error}") from error
+
+
+def write_text(path: str | os.PathLike[str], text: str, *, overwrite: bool = False) -> None:
+    """
+    Write a text, all or nothing.
+
+    Parameters
+    ----------
+    path : path
+    text : str
+    overwrite : bool
+
+    Raises
+    ------
+    InputError
+        If the file exists and `overwrite` is False, or cannot be written.
+    """
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8")
+
+    write_atomically(path, write, overwrite=overwrite)

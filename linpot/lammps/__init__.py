@@ -1,0 +1,1 @@
+"""Potentials in the file formats of LAMMPS."""

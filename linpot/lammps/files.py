@@ -1,0 +1,172 @@
+"""Potentials to files that LAMMPS runs, and back."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from linpot.baselines.pair_potential import PairPotential
+from linpot.checks import positive
+from linpot.errors import FileFormatError, InputError
+from linpot.io.atomic import check_output
+from linpot.io.text_file import read_text, write_text
+from linpot.lammps.check import ExportCheck, check_export
+from linpot.lammps.export import export_potential
+from linpot.lammps.pair_styles import input_script, pair_lines
+from linpot.lammps.radial_expansion import TOLERANCE
+from linpot.lammps.restore import restore_potential
+from linpot.lammps.yace_parser import parse_yace
+from linpot.lammps.yace_text import yace_text
+from linpot.model.linear_potential import LinearPotential
+from linpot.model.protocol import EnergyModel
+from linpot.model.sum import ModelSum
+
+
+@dataclass(frozen=True)
+class LammpsFiles:
+    """
+    What was written, and how well it was found to agree.
+
+    Attributes
+    ----------
+    potential, script : Path
+        The ``.yace`` file and an input script.
+    table : Path or None
+        Tables of pair potentials, where some are needed.
+    n_bytes : int
+        Size of the ``.yace`` file.
+    lines : tuple of str
+        The `pair_style` and `pair_coeff` commands of the script.
+    radial_error : float
+        Largest error of a radial function, relative to its largest value.
+    check : ExportCheck
+    """
+
+    potential: Path
+    script: Path
+    table: Path | None
+    n_bytes: int
+    lines: tuple[str, ...]
+    radial_error: float
+    check: ExportCheck
+
+
+def write_lammps(
+    potential: EnergyModel,
+    path: str | os.PathLike[str],
+    *,
+    tables: bool = False,
+    tolerance: float = TOLERANCE,
+    overwrite: bool = False,
+) -> LammpsFiles:
+    """
+    Write a potential for LAMMPS: ``pair_style pace``, and more for baselines.
+
+    Next to ``name.yace`` lies ``name.in``, an input script, and ``name.table`` if a baseline needs
+    tables. The file is read back and compared with the potential before anything is written.
+
+    Parameters
+    ----------
+    potential : EnergyModel
+        A learned potential, alone or with pair potentials.
+    path : path
+        Of the ``.yace`` file.
+    tables : bool
+        Tabulate ZBL too: exact, where ``pair_style zbl`` differs by 3.3e-8 of its energy, but
+        LAMMPS stops when atoms come closer than the table starts.
+    tolerance : float
+        Error of a radial function, relative to its largest value, from which more base functions
+        are spent on it; 1e-8 saves LAMMPS about a seventh of its time.
+    overwrite : bool
+
+    Returns
+    -------
+    LammpsFiles
+
+    Raises
+    ------
+    InputError
+        If a part of the potential cannot be exported, or a file cannot be written.
+    ArithmeticError
+        If the file does not reproduce the potential (a defect, not user input).
+    """
+    learned, baselines = _parts(potential)
+    target = Path(path)
+    if target.suffix != ".yace" or not re.fullmatch(r"[\w.+-]+", target.name):
+        raise InputError(
+            "the file name must end with .yace and hold letters, digits and . _ + - only, "
+            f"because LAMMPS reads it in its input, got '{target.name}'"
+        )
+    script, table = target.with_suffix(".in"), target.with_suffix(".table")
+    lines = pair_lines(potential.elements, baselines, target.name, table.name, tables=tables)
+    outputs = [target, script, *([table] if lines.table else [])]
+    for output in outputs:
+        check_output(output, overwrite=overwrite)
+    export = export_potential(learned, tolerance=positive("tolerance", tolerance))
+    text = yace_text(export.document)
+    check = check_export(learned, text)
+    if not check.is_good:
+        raise ArithmeticError(
+            "the file does not reproduce the potential: energies differ by "
+            f"{check.energy_error:.1e} eV per atom, forces by {check.forces_error:.1e} eV/A; "
+            "nothing was written"
+        )
+    write_text(target, text, overwrite=overwrite)
+    title = f"{target.name}, made by linpot"
+    write_text(script, input_script(potential.elements, lines.lines, title), overwrite=overwrite)
+    if lines.table:
+        write_text(table, lines.table, overwrite=overwrite)
+    return LammpsFiles(
+        potential=target,
+        script=script,
+        table=table if lines.table else None,
+        n_bytes=len(text.encode()),
+        lines=lines.lines,
+        radial_error=export.radial_error,
+        check=check,
+    )
+
+
+def read_lammps(path: str | os.PathLike[str]) -> LinearPotential:
+    """
+    Read a ``.yace`` file that linpot wrote, or one of the same kind.
+
+    Baselines stand in the input script of LAMMPS, not in the file: add them by ``+``.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    LinearPotential
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    FileFormatError
+        If it is damaged, or holds a potential that linpot's engine cannot express.
+    """
+    document = parse_yace(read_text(path), str(path))
+    try:
+        return restore_potential(document)
+    except FileFormatError as error:
+        raise FileFormatError(f"cannot use '{path}': {error}") from error
+
+
+def _parts(potential: EnergyModel) -> tuple[LinearPotential, list[PairPotential]]:
+    parts = potential.parts if isinstance(potential, ModelSum) else (potential,)
+    learned = [part for part in parts if isinstance(part, LinearPotential)]
+    baselines = [part for part in parts if isinstance(part, PairPotential)]
+    for part in parts:
+        if not isinstance(part, LinearPotential | PairPotential):
+            raise InputError(
+                f"a potential for LAMMPS must be a sum of one learned part and pair potentials, "
+                f"got a part of kind {part.kind!r}, which has no `pair_style` here"
+            )
+    if len(learned) != 1:
+        raise InputError(f"a potential for LAMMPS must have one learned part, got {len(learned)}")
+    return learned[0], baselines
