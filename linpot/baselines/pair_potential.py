@@ -14,7 +14,7 @@ from linpot.model.prediction import Predictions, Work
 from linpot.model.protocol import BatchModel
 from linpot.parallel import cut
 
-CENTERS_PER_TASK = 512
+CENTERS_PER_TASK = 256
 
 Floats = NDArray[np.float64]
 

@@ -117,6 +117,21 @@ def at(typing_context, array, i):
     return array.dtype(array, i), generate
 
 
+@intrinsic
+def put(typing_context, array, i, value):
+    """Write element i of a contiguous array; i is not negative, and that is not looked at."""
+
+    def generate(context, builder, signature, arguments):
+        array_type, index_type, own = signature.args
+        data = context.make_array(array_type)(context, builder, arguments[0]).data
+        index = context.cast(builder, arguments[1], index_type, types.intp)
+        value = context.cast(builder, arguments[2], own, array_type.dtype)
+        builder.store(value, builder.gep(data, [index]))
+        return context.get_dummy_value()
+
+    return types.void(array, i, value), generate
+
+
 def _splat(context, builder, number, number_type, kind):
     number = context.cast(builder, number, number_type, types.float64)
     undefined = ir.Constant(_vector(kind), ir.Undefined)

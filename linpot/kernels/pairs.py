@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from linpot.kernels.compile import kernel
+from linpot.kernels.lanes import at, put
 
 
 @kernel
@@ -47,31 +48,34 @@ def pack_pairs(
     """
     n_species = len(cutoffs)
     smallest = 1e300
+    # flat views, and `at`: indices that are known to be inside are not looked at
+    place_of, steps, to = positions.reshape(-1), shifts.reshape(-1), vectors.reshape(-1)
     for i in range(first, last):
-        x0, y0, z0 = positions[i, 0], positions[i, 1], positions[i, 2]
+        x0, y0, z0 = at(place_of, 3 * i), at(place_of, 3 * i + 1), at(place_of, 3 * i + 2)
         cell, base, own = cells[structure[i]], first_atoms[structure[i]], species[i]
         xx, xy, xz = cell[0, 0], cell[0, 1], cell[0, 2]
         yx, yy, yz = cell[1, 0], cell[1, 1], cell[1, 2]
         zx, zy, zz = cell[2, 0], cell[2, 1], cell[2, 2]
-        place = offsets[i]
+        begin, end = at(offsets, i), at(offsets, i + 1)
+        place = begin
         for wanted in range(n_species):
             limit = cutoffs[own, wanted] * cutoffs[own, wanted]
             before = place
-            for p in range(offsets[i], offsets[i + 1]):
-                j = base + listed[p]
-                if n_species > 1 and species[j] != wanted:
+            for p in range(begin, end):
+                j = base + at(listed, p)
+                if n_species > 1 and at(species, j) != wanted:
                     continue
-                a, b, c = shifts[p, 0], shifts[p, 1], shifts[p, 2]
-                x = positions[j, 0] - x0 + (a * xx + b * yx + c * zx)
-                y = positions[j, 1] - y0 + (a * xy + b * yy + c * zy)
-                z = positions[j, 2] - z0 + (a * xz + b * yz + c * zz)
+                a, b, c = at(steps, 3 * p), at(steps, 3 * p + 1), at(steps, 3 * p + 2)
+                x = at(place_of, 3 * j) - x0 + (a * xx + b * yx + c * zx)
+                y = at(place_of, 3 * j + 1) - y0 + (a * xy + b * yy + c * zy)
+                z = at(place_of, 3 * j + 2) - z0 + (a * xz + b * yz + c * zz)
                 square = x * x + y * y + z * z
                 smallest = min(smallest, square)
                 # written in any case and overwritten by the next: no branch to mispredict
-                neighbors[place] = j
-                vectors[place, 0] = x
-                vectors[place, 1] = y
-                vectors[place, 2] = z
+                put(neighbors, place, j)
+                put(to, 3 * place, x)
+                put(to, 3 * place + 1, y)
+                put(to, 3 * place + 2, z)
                 place += 1 if square < limit else 0
             counts[i, wanted] = place - before
     return smallest

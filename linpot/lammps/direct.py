@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from linpot.errors import InputError
 from linpot.lammps.direct_radials import base_values, core_repulsion, tabulated
 from linpot.lammps.document import Bond, Function, YaceDocument
-from linpot.model.protocol import Prediction, species_indices
+from linpot.model.packing import species_indices
+from linpot.model.prediction import Prediction
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure
 

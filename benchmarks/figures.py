@@ -1,0 +1,151 @@
+"""
+Figures of docs/performance.md, drawn from the committed results.
+
+    python -m benchmarks.figures
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("svg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from benchmarks.record import RESULTS
+from benchmarks.stages import STAGES
+
+FOLDER = Path(__file__).parents[1] / "docs" / "figures"
+INK, LIGHT, ACCENT = "#33415c", "#dfe6f2", "#c8553d"
+SHADES = ("#b8c4d9", "#5b7fa6", "#8fa3bf", "#c8553d", "#e0a899", "#33415c", "#9aa5b1")
+
+
+def draw_engine(path: Path) -> None:
+    """How a step runs: boxes for data, arrows for kernels, a block in detail."""
+    figure, ax = plt.subplots(figsize=(10.5, 4.4))
+    ax.set_xlim(0, 105)
+    ax.set_ylim(0, 44)
+    ax.axis("off")
+    top = 34
+    for x, width, text in (
+        (1, 15, "positions\nlist with skin"),
+        (24, 17, "pairs inside\ntheir cutoffs,\nby species"),
+        (87, 17, "forces, energies,\natomic virials"),
+    ):
+        _box(ax, x, top, width, 9, text)
+    _arrow(ax, 16, 24, top + 4.5, "pack")
+    ax.add_patch(Rectangle((48, 0.5), 34, 43, facecolor="none", edgecolor=INK, lw=1.2))
+    ax.text(65, 41.0, "one block of eight centres, in cache", ha="center", fontsize=9, color=INK)
+    _arrow(ax, 41, 48, top + 4.5, "8 by 8")
+    _arrow(ax, 82, 87, top + 4.5, "add up")
+    stages = (
+        "slots: 2 neighbors x 8 centres",
+        "radial functions, harmonics",
+        "densities  A[k, lane]",
+        "products, leaves: energy and adjoints",
+        "adjoints of densities",
+        "gradients by pair vector",
+    )
+    for k, text in enumerate(stages):
+        y = 34.6 - 6.3 * k
+        _box(ax, 50.5, y, 29, 4.4, text, LIGHT if k < 4 else "#f6e3de")
+        if k:
+            ax.annotate(
+                "", (65, y + 4.5), (65, y + 6.2), arrowprops={"arrowstyle": "->", "color": INK}
+            )
+    ax.annotate(
+        "radial functions\nkept for the way back",
+        (79.8, 29.5), (84.5, 16), fontsize=8, color=ACCENT,
+        arrowprops={"arrowstyle": "-", "color": ACCENT, "connectionstyle": "arc3,rad=0.2"},
+    )  # fmt: skip
+    ax.annotate("", (79.8, 5.2), (87, 14.8), arrowprops={"arrowstyle": "->", "color": ACCENT})
+    _slot(ax, 3, 2)
+    figure.savefig(path, bbox_inches="tight")
+    plt.close(figure)
+
+
+def _slot(ax: Axes, x: float, y: float) -> None:
+    """One slot: two rows of eight lanes for each component."""
+    rng = np.random.default_rng(0)
+    for component, name in enumerate("xyz"):
+        for half in range(2):
+            for lane in range(8):
+                left, low = x + 4 * lane, y + 17 - 7.5 * component - 3 * half
+                shade = SHADES[int(rng.integers(0, 3))]
+                ax.add_patch(Rectangle((left, low), 3.8, 2.8, facecolor=shade, edgecolor="white"))
+        ax.text(x - 0.8, y + 16.6 - 7.5 * component, name, ha="right", va="center", color=INK)
+    ax.text(
+        x + 16, y + 21.5, "a slot: lanes are centres 0 .. 7,", ha="center", fontsize=8, color=INK
+    )
+    ax.text(
+        x + 16, y - 2.4, "two rows per component: two neighbors", ha="center", fontsize=8, color=INK
+    )
+
+
+def _box(
+    ax: Axes, x: float, y: float, width: float, height: float, text: str, color: str = LIGHT
+) -> None:
+    ax.add_patch(Rectangle((x, y), width, height, facecolor=color, edgecolor=INK, lw=0.8))
+    ax.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=8, color=INK)
+
+
+def _arrow(ax: Axes, start: float, end: float, y: float, text: str) -> None:
+    ax.annotate("", (end, y), (start, y), arrowprops={"arrowstyle": "->", "color": INK})
+    ax.text((start + end) / 2, y + 0.8, text, ha="center", fontsize=8, color=INK)
+
+
+def draw_cost(path: Path, results: dict[str, Any]) -> None:
+    """Cost against functions, and the stages of three sizes."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8), width_ratios=(1, 1.15))
+    rows = results["silicon"]["sizes"]
+    functions = [row["n_functions"] for row in rows]
+    for key, label, color, marker in (
+        ("crystal_us", "step, one thread", INK, "o"),
+        ("crystal_us_2_threads", "step, two threads", "#5b7fa6", "s"),
+        ("learned_us", "learned part alone", ACCENT, "^"),
+    ):
+        left.loglog(functions, [row[key] for row in rows], marker=marker, color=color, label=label)
+    left.axhline(results["anchor_snap_us"]["median"], color="#9aa5b1", ls="--")
+    left.text(
+        functions[0], results["anchor_snap_us"]["median"] * 1.08, "LAMMPS SNAP, 2J = 8", fontsize=8
+    )
+    left.set_xlabel("functions")
+    left.set_ylabel("us per atom and step")
+    left.set_title("1000 silicon atoms, cutoff 5 A", fontsize=10)
+    left.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(0.0, 0.72))
+    chosen = rows[1:5]
+    for k, row in enumerate(chosen):
+        begin = 0.0
+        for name, shade in zip(STAGES, SHADES, strict=True):
+            share = row["stages_us"][name] / sum(row["stages_us"][s] for s in STAGES)
+            right.barh(
+                k, share, left=begin, color=shade, label=name if k == 0 else None, height=0.6
+            )
+            begin += share
+    right.set_yticks(range(len(chosen)), [str(row["n_functions"]) for row in chosen])
+    right.set_ylabel("functions")
+    right.set_xlim(0, 1)
+    right.set_xlabel("share of the learned part")
+    right.legend(frameon=False, fontsize=8, ncol=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    for ax in (left, right):
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, bbox_inches="tight")
+    plt.close(figure)
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    mpl.rcParams["svg.hashsalt"] = "linpot"
+    mpl.rcParams["savefig.facecolor"] = "white"
+    draw_engine(FOLDER / "engine.svg")
+    draw_cost(FOLDER / "cost.svg", json.loads((RESULTS / "engine.json").read_text()))
+
+
+if __name__ == "__main__":
+    main()
