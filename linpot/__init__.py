@@ -13,7 +13,7 @@ from linpot.basis.specification import BasisSpecification
 from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.errors import ConvergenceError, FileFormatError, InputError
 from linpot.fitting.priors import SmoothnessPrior
-from linpot.fitting.solvers import Ridge
+from linpot.fitting.ridge import Ridge
 from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
 from linpot.io.potential_file import load_potential as load

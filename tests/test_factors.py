@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from linpot.fitting.factors import FactorSet, TriangularFactor, combine, factor_bytes, update_factor
-from linpot.fitting.solvers import Ridge
+from linpot.fitting.ridge import Ridge
 
 
 def problem(n_rows: int, n_features: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

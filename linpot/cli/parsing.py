@@ -15,7 +15,7 @@ import click
 from linpot import checks
 from linpot.errors import InputError
 from linpot.fitting.reference_energies import RULES
-from linpot.fitting.solvers import PENALTY_RULES
+from linpot.fitting.ridge import PENALTY_RULES
 from linpot.fitting.weights import PROPERTIES, Weights
 
 Parser = Callable[[str, Any], Any]

@@ -89,7 +89,7 @@ def update_factor(factor: Floats, rows: Floats) -> Floats:
     factor : float64[n, n]
         Upper triangular, Fortran order; overwritten.
     rows : float64[m, n]
-        Overwritten.
+        Overwritten. Zeros below the diagonal of a square one are made use of.
 
     Returns
     -------
@@ -100,11 +100,14 @@ def update_factor(factor: Floats, rows: Floats) -> Floats:
     ----------
     Demmel et al., SIAM J. Sci. Comput. 34, A206 (2012) (TSQR); LAPACK dtpqrt.
     """
+    n = factor.shape[1]
+    # a triangle on a triangle takes less than half the work of rows on a triangle
+    trapezoid = n if rows.shape == (n, n) and not np.tril(rows, -1).any() else 0
     # one BLAS thread: the same bits on any number of cores, and no fight with row threads
     with threadpool_limits(1, user_api="blas"):
         updated, _, _, info = lapack.dtpqrt(
-            0,
-            min(_BLOCK, factor.shape[1]),
+            trapezoid,
+            min(_BLOCK, n),
             np.asfortranarray(factor),
             np.asfortranarray(rows),
             overwrite_a=1,
@@ -113,6 +116,44 @@ def update_factor(factor: Floats, rows: Floats) -> Floats:
     if info != 0:
         raise ArithmeticError(f"LAPACK dtpqrt failed with info = {info}")
     return updated
+
+
+def triangular(rows: Floats) -> Floats:
+    """
+    Return the upper triangular factor of a matrix.
+
+    Parameters
+    ----------
+    rows : float64[n_rows, n_columns]
+
+    Returns
+    -------
+    float64[n_columns, n_columns]
+    """
+    n_columns = rows.shape[1]
+    copy = np.array(rows, order="F")
+    return np.triu(update_factor(np.zeros((n_columns, n_columns), order="F"), copy))
+
+
+def shift_target(factor: Floats, coefficients: Floats) -> Floats:
+    """
+    Return the factor of ``[X  y - X c]``: what is left to explain beside known coefficients.
+
+    Exact: the new target column is the old one less a combination of the other columns.
+
+    Parameters
+    ----------
+    factor : float64[n, n_features + 1]
+        Upper triangular, of ``[X y]``.
+    coefficients : float64[n_features]
+
+    Returns
+    -------
+    float64[n, n_features + 1]
+    """
+    shifted = factor.copy()
+    shifted[:, -1] -= factor[:, :-1] @ coefficients
+    return shifted
 
 
 def combine(parts: Iterable[tuple[float, Floats]], n_columns: int) -> Floats:

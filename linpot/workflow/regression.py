@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from linpot.basis.ace import Basis
 from linpot.errors import InputError
 from linpot.fitting.factors import FactorSet, combine
+from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import RowBuilder, stream_rows
-from linpot.fitting.solvers import Ridge
 from linpot.fitting.weights import Weights
 from linpot.model.feature_engine import FeatureEngine
 from linpot.structures.structure import Labels, Structure

@@ -10,7 +10,7 @@ from linpot import checks
 from linpot.basis.specification import DEGREE_OFFSETS, MAX_BODY_ORDER, Degrees
 from linpot.errors import InputError
 from linpot.fitting.priors import SmoothnessPrior
-from linpot.fitting.solvers import PENALTY_RULES
+from linpot.fitting.ridge import PENALTY_RULES
 from linpot.fitting.weights import Weights
 from linpot.model.protocol import EnergyModel
 
