@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from linpot import checks
+from linpot.fitting.constraints import LinearConstraints
 from linpot.fitting.estimator import FactorRegressor
 from linpot.fitting.factors import shift_target
 
@@ -34,6 +35,8 @@ class Ridge(FactorRegressor):
     prior_mean : array_like[n_features], optional
         Coefficients known beforehand, in units of the columns: those of an existing potential, or
         of a cheaper reference. Zero if not given.
+    constraints : (array_like[m, n_features], array_like[m]), optional
+        ``A c = b`` holds exactly; see `LinearConstraints`.
 
     Attributes
     ----------
@@ -55,10 +58,14 @@ class Ridge(FactorRegressor):
     """
 
     def __init__(
-        self, penalty: float | str = "evidence", prior_mean: ArrayLike | None = None
+        self,
+        penalty: float | str = "evidence",
+        prior_mean: ArrayLike | None = None,
+        constraints: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> None:
         self.penalty = penalty
         self.prior_mean = prior_mean
+        self.constraints = constraints
 
     def fit_factor(self, factor: Floats, n_rows: float) -> Ridge:
         """
@@ -79,13 +86,18 @@ class Ridge(FactorRegressor):
         Raises
         ------
         InputError
-            If `penalty` is neither a non-negative number nor a known rule, or `prior_mean` does
-            not have one number per column.
+            If `penalty` is neither a non-negative number nor a known rule, `prior_mean` does not
+            have one number per column, or `constraints` depend on each other.
         """
-        mean = np.zeros(len(factor) - 1)
+        n_features = len(factor) - 1
+        mean = np.zeros(n_features)
         if self.prior_mean is not None:
-            mean = checks.finite_array("prior_mean", self.prior_mean, [len(factor) - 1])
+            mean = checks.finite_array("prior_mean", self.prior_mean, [n_features])
             factor = shift_target(factor, mean)
+        constraints = None
+        if self.constraints is not None:
+            constraints = LinearConstraints.checked(*self.constraints, n_features).around(mean)
+            factor = constraints.reduce(factor)
         problem = _Spectrum(factor, n_rows)
         if isinstance(self.penalty, str):
             rule = checks.one_of("penalty", self.penalty, PENALTY_RULES)
@@ -95,7 +107,8 @@ class Ridge(FactorRegressor):
         else:
             penalty = checks.non_negative("penalty", self.penalty)
         self.penalty_ = penalty
-        self.coef_ = problem.coefficients(penalty) + mean
+        found = problem.coefficients(penalty)
+        self.coef_ = (found if constraints is None else constraints.expand(found)) + mean
         self.noise_variance_ = problem.noise_variance(penalty)
         self.prior_variance_ = self.noise_variance_ / penalty if penalty > 0.0 else np.inf
         self.effective_parameters_ = problem.effective_parameters(penalty)
