@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from linpot.errors import InputError
 from linpot.fitting.factors import FactorSet, TriangularFactor, combine, factor_bytes, update_factor
 from linpot.fitting.ridge import Ridge
 
@@ -100,6 +101,55 @@ def test_residual_squares_equal_those_of_the_rows():
         coefficients = rng.normal(size=5)
         expected = ((X @ coefficients - y) ** 2).sum()
         assert factors.residual_squares(key, coefficients) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("n_rows", "forgotten"), [(60, 7), (60, 30), (4, 2), (2000, 40)])
+def test_removed_rows_equal_rows_never_seen(n_rows, forgotten):
+    X, y = problem(n_rows, 6)
+    factor = TriangularFactor(7)
+    factor.add(X, y)
+    factor.remove(X[:forgotten], y[:forgotten])
+    assert factor.n_rows == n_rows - forgotten
+    assert_same_gram(factor.rows(), X[forgotten:], y[forgotten:])
+
+
+def test_removed_rows_can_be_among_dependent_and_empty_columns():
+    X, y = problem(60, 6)
+    X[:, 2], X[:, 4] = X[:, 1] * 0.3, 0.0
+    factor = TriangularFactor(7)
+    factor.add(X, y)
+    factor.remove(X[10:20], y[10:20])
+    left = np.delete(np.arange(60), np.arange(10, 20))
+    assert_same_gram(factor.rows(), X[left], y[left])
+
+
+def test_removing_what_others_do_not_determine_is_refused():
+    X, y = problem(40, 5)
+    X[1:, 3] = 0.0
+    factor = TriangularFactor(6)
+    factor.add(X, y)
+    before = factor.rows()
+    with pytest.raises(InputError, match="rows to forget must leave what they determine to others"):
+        factor.remove(X[:1], y[:1])
+    assert np.array_equal(factor.rows(), before)
+    assert factor.n_rows == 40
+
+
+def test_removing_rows_never_added_is_refused():
+    X, y = problem(4, 5)
+    factor = TriangularFactor(6)
+    factor.add(X, y)
+    with pytest.raises(InputError, match="must have been added before"):
+        factor.remove(X[:1] + 1.0, y[:1])
+
+
+def test_copy_of_a_factor_changes_by_itself():
+    X, y = problem(40, 5)
+    factor = TriangularFactor(6)
+    factor.add(X[:30], y[:30])
+    before = factor.rows()
+    factor.copy().add(X[30:], y[30:])
+    assert np.array_equal(factor.rows(), before)
 
 
 def test_weight_two_equals_row_twice():

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
+from linpot.fitting.downdate import downdate_factor, without_rows
+
 Floats = NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
 _BLOCK = 32  # columns per Householder block; 16 to 64 measured alike
@@ -58,6 +60,34 @@ class TriangularFactor:
         self.n_rows += len(y)
         if self._buffered >= self.n_columns:
             self._flush()
+
+    def remove(self, X: Floats, y: Floats) -> None:
+        """
+        Take rows out again; see `downdate_factor` for what cannot be taken.
+
+        Parameters
+        ----------
+        X : float64[n_rows, n_columns - 1]
+        y : float64[n_rows]
+
+        Raises
+        ------
+        InputError
+            If the rows were not there, or others do not determine what they determined.
+        """
+        rows = np.column_stack([X, y])
+        if self._factor is None:
+            left = without_rows(self.rows(), rows)
+            self._buffer, self._buffered = [left], len(left)
+        else:
+            self._factor = np.asfortranarray(downdate_factor(self.rows(), rows))
+        self.n_rows -= len(y)
+
+    def copy(self) -> TriangularFactor:
+        """Return a copy that can be changed by itself."""
+        factor = None if self._factor is None else self._factor.copy(order="F")
+        buffer = [rows.copy(order="F") for rows in self._buffer]
+        return TriangularFactor(self.n_columns, self.n_rows, factor, buffer, self._buffered)
 
     def rows(self) -> Floats:
         """
