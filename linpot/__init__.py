@@ -27,7 +27,8 @@ from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
 from linpot.workflow.api import descriptors, evaluate, fit, learned_part
 from linpot.workflow.cross_validation import cross_validate
-from linpot.workflow.fit import FitResult, run_fit
+from linpot.workflow.fit import FitResult, prepare_fit, run_fit
+from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 
 __version__ = _version("linpot")
@@ -41,6 +42,7 @@ __all__ = [
     "EnergyModel",
     "FileFormatError",
     "FitResult",
+    "FitSession",
     "FitSettings",
     "InputError",
     "LabelKeys",
@@ -61,6 +63,7 @@ __all__ = [
     "fit",
     "learned_part",
     "load",
+    "prepare_fit",
     "read_dataset",
     "run_fit",
     "save",

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_triangular
+from scipy.linalg import qr, solve_triangular
 
 from linpot import checks
 from linpot.errors import InputError
@@ -21,6 +21,8 @@ from linpot.fitting.factors import shift_target, triangular
 
 Floats = NDArray[np.float64]
 _DEPENDENT = 1e-12  # of the largest row: rounding of a Householder factorisation
+_REPEATED = 1e-8  # of the largest row: what rounding of features makes of symmetry
+_GAP = 1e-6  # of the labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,3 +104,34 @@ class LinearConstraints:
     @property
     def _free(self) -> Floats:
         return self._factored[0][:, len(self.matrix) :]
+
+
+def independent_rows(matrix: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """
+    Return constraints without those that repeat others or are empty.
+
+    Parameters
+    ----------
+    matrix : float64[n_rows, n_features]
+    values : float64[n_rows]
+
+    Returns
+    -------
+    matrix : float64[n_constraints, n_features]
+    values : float64[n_constraints]
+
+    Raises
+    ------
+    InputError
+        If those left out contradict those kept.
+    """
+    _, r, order = qr(matrix.T, mode="economic", pivoting=True)
+    diagonal = np.abs(np.diagonal(r))
+    kept = order[: np.count_nonzero(diagonal > _REPEATED * diagonal.max(initial=0.0))]
+    solution, *_ = np.linalg.lstsq(matrix[kept], values[kept])
+    gap = float(np.abs(matrix @ solution - values).max(initial=0.0))
+    if gap > _GAP * max(1.0, float(np.abs(values).max(initial=0.0))):
+        raise InputError(
+            f"labels to be met exactly must not contradict each other, got a gap of {gap:.1e}"
+        )
+    return matrix[kept], values[kept]

@@ -38,7 +38,7 @@ class EvidenceMaximum:
     weights : float64[n_keys]
         Of squared residuals: one over variances.
     value : float
-        Up to the constant of `WhitenedBlocks.evidence`.
+        Up to the constant of `WhitenedBlocks.evidence`; beliefs are part of it.
     n_iter : int
         Evaluations.
     gradient : float
@@ -57,6 +57,7 @@ def maximise_evidence(
     start: Floats,
     *,
     combination: Floats | None = None,
+    beliefs: Floats | None = None,
     max_iter: int = 300,
     tol: float = 1e-4,
 ) -> EvidenceMaximum:
@@ -73,6 +74,9 @@ def maximise_evidence(
         Positive.
     combination : float64[n_targets], optional
         See `WhitenedBlocks.solve`.
+    beliefs : float64[n_keys], optional
+        The weights at the start count like so many rows (the conjugate, inverse gamma prior of a
+        variance), so that a key of few rows cannot claim to be exact.
     max_iter : int
     tol : float
         Largest component of the gradient in standard deviations.
@@ -86,7 +90,9 @@ def maximise_evidence(
     ConvergenceError
         If the gradient is still above a hundred times `tol` after `max_iter` evaluations.
     """
-    scales = np.sqrt(np.maximum(counts, 1.0) / 2.0)
+    believed = np.zeros(len(counts)) if beliefs is None else beliefs
+    believed_squares = believed / start
+    scales = np.sqrt(np.maximum(counts + believed, 1.0) / 2.0)
     free = counts > 0.0
     limits = np.where(free, _FARTHEST, 0.0)
     first = np.log(start)
@@ -98,11 +104,17 @@ def maximise_evidence(
             high = np.minimum(logs + _STEP * free, first + limits)
             if evaluations == 0:
                 for _ in range(_WARM_UP):
-                    logs = np.clip(_fixed_point(blocks, counts, logs, combination), low, high)
+                    logs = _fixed_point(
+                        blocks, counts, logs, combination, believed, believed_squares
+                    )
+                    logs = np.clip(logs, low, high)
                 evaluations += _WARM_UP
 
             def negative(x: Floats, blocks: WhitenedBlocks = blocks) -> tuple[float, Floats]:
-                value, gradient = blocks.evidence(np.exp(x / scales), counts, combination)
+                weights = np.exp(x / scales)
+                value, gradient = blocks.evidence(weights, counts, combination)
+                value += 0.5 * float(believed @ np.log(weights) - believed_squares @ weights)
+                gradient += 0.5 * (believed - believed_squares * weights)
                 return -value, -np.where(free, gradient, 0.0) / scales
 
             found = minimize(
@@ -130,12 +142,18 @@ def maximise_evidence(
 
 
 def _fixed_point(
-    blocks: WhitenedBlocks, counts: Floats, logs: Floats, combination: Floats | None
+    blocks: WhitenedBlocks,
+    counts: Floats,
+    logs: Floats,
+    combination: Floats | None,
+    believed: Floats,
+    believed_squares: Floats,
 ) -> Floats:
     """Step to ``w = (N - gamma)/|r|^2`` (MacKay 1992, eq. 4.9 and 4.10), where the slope is 0."""
     solution = blocks.solve(dict(zip(blocks.keys, np.exp(logs), strict=True)), combination)
-    squares = np.array([solution.residual_squares[key] for key in blocks.keys])
-    left = counts - np.array([solution.effective_parameters[key] for key in blocks.keys])
+    squares = np.array([solution.residual_squares[key] for key in blocks.keys]) + believed_squares
+    shares = np.array([solution.effective_parameters[key] for key in blocks.keys])
+    left = counts + believed - shares
     usable = (counts > 0.0) & (left > 0.0) & (squares > 0.0)
     new = logs.copy()
     new[usable] = np.log(left[usable] / squares[usable])
