@@ -17,13 +17,15 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack, solve_triangular
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from linpot.errors import InputError
 from linpot.fitting.factors import combine
 
 Floats = NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
+
+_BLAS = ThreadpoolController()  # made once: looking for the libraries takes milliseconds
 
 LARGEST_CONDITION = 1e10
 """Of M; beyond it less than six digits would be left, and a fresh factorisation is due."""
@@ -173,7 +175,7 @@ class WhitenedBlocks(Generic[Key]):
         IllConditioned
             If M has a condition number beyond `LARGEST_CONDITION`.
         """
-        with threadpool_limits(1, user_api="blas"):
+        with _BLAS.limit(limits=1, user_api="blas"):
             system = _System(self, self._vector(weights), self._combination(combination))
             system.check_condition()
             solution = (
@@ -226,7 +228,7 @@ class WhitenedBlocks(Generic[Key]):
         if not len(rows):
             return
         n = self.n_features
-        with threadpool_limits(1, user_api="blas"):
+        with _BLAS.limit(limits=1, user_api="blas"):
             whitened = blas.dtrsm(1.0, self.root, rows[:, :n], side=1)
             left = rows[:, n:] - whitened @ self._reference
             self._grams[place] += sign * _pack(blas.dsyrk(1.0, whitened, trans=1))
@@ -287,9 +289,9 @@ class _System:
 
     def check_condition(self) -> None:
         n = self.blocks.n_features
-        upper, _ = lapack.dtfttr(n, self._matrix)
-        lower = np.triu(upper, 1)
-        norm = float((np.abs(np.triu(upper)).sum(axis=0) + np.abs(lower).sum(axis=1)).max())
+        full, _ = lapack.dtfttr(n, self._matrix)
+        upper = np.abs(np.triu(full))
+        norm = float((upper.sum(axis=0) + upper.sum(axis=1) - np.diagonal(upper)).max())
         factor, _ = lapack.dtfttr(n, self._factor)
         reciprocal, _ = lapack.dpocon(factor, norm)
         if reciprocal * LARGEST_CONDITION < 1.0:
