@@ -209,5 +209,21 @@ def test_factors_reach_the_residual_that_normal_equations_miss():
     assert residual(normal) > 3.0 * residual(best)
 
 
+def test_factors_reach_scipys_residual_where_normal_equations_visibly_fail():
+    """Noise is large here, so that the excess of a residual is what a solver lost of the fit."""
+    rng = np.random.default_rng(3)
+    n_rows, n_features = 200, 30
+    u, _ = np.linalg.qr(rng.normal(size=(n_rows, n_features)))
+    v, _ = np.linalg.qr(rng.normal(size=(n_features, n_features)))
+    X, y = u * np.logspace(0, -9, n_features) @ v.T, rng.normal(size=n_rows)
+    factors = FactorSet(n_features + 1)
+    factors.add("all", X, y)
+    found = Ridge(penalty=0.0).fit_factor(*factors.combined(lambda _: 1.0)).coef_
+    normal = scipy.linalg.lstsq(X.T @ X, X.T @ y)[0]
+    best = np.linalg.norm(X @ scipy.linalg.lstsq(X, y)[0] - y)
+    assert np.linalg.norm(X @ found - y) == pytest.approx(best, rel=1e-10)
+    assert np.linalg.norm(X @ normal - y) > 1.01 * best
+
+
 def test_memory_is_announced_above_what_is_kept():
     assert factor_bytes(100, 3) >= 3 * 8 * 100 * 100
