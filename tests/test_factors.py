@@ -215,7 +215,7 @@ def test_factors_reach_scipys_residual_where_normal_equations_visibly_fail():
     n_rows, n_features = 200, 30
     u, _ = np.linalg.qr(rng.normal(size=(n_rows, n_features)))
     v, _ = np.linalg.qr(rng.normal(size=(n_features, n_features)))
-    X, y = u * np.logspace(0, -9, n_features) @ v.T, rng.normal(size=n_rows)
+    X, y = u * np.logspace(0, -8, n_features) @ v.T, rng.normal(size=n_rows)
     factors = FactorSet(n_features + 1)
     factors.add("all", X, y)
     found = Ridge(penalty=0.0).fit_factor(*factors.combined(lambda _: 1.0)).coef_
