@@ -193,6 +193,23 @@ def test_fit_around_a_potential_returns_it_for_a_huge_penalty(session):
     assert_close(session.solve(around=known, penalty=1e-9).coefficients, free, 1e-2)
 
 
+@pytest.mark.parametrize("solver", ["ard", "omp", "lasso", "svd", "qr"])
+def test_other_solvers_make_potentials_as_good_as_ridge(data, session, solver):
+    """Half of the columns already explain most: within a factor of two of ridge."""
+    ridge = session.solve(penalty="evidence").errors
+    found = session.solve(solver=solver)
+    assert found.errors["liquid", "forces"] < 2.0 * ridge["liquid", "forces"]
+    assert found.potential.predict(data[0]).energy < 0.0
+    direct = linpot.fit(data, n_functions=60, solver=solver)
+    assert np.array_equal(linpot.learned_part(direct).coefficients, found.coefficients)
+    assert linpot.learned_part(direct).provenance["settings"]["solver"] == solver
+
+
+def test_exact_labels_by_another_solver_are_refused(data, session):
+    with pytest.raises(InputError, match="`solver` must be ridge for exact labels"):
+        session.solve(solver="ard", exact=data[:1])
+
+
 def test_fit_around_a_potential_of_another_basis_is_refused(data, session):
     other = linpot.learned_part(linpot.fit(data, n_functions=40))
     with pytest.raises(InputError, match="`around` must have the basis of this fit"):
@@ -202,8 +219,12 @@ def test_fit_around_a_potential_of_another_basis_is_refused(data, session):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cutoff": 4.0}, "`changes` must be one of e0, penalty, prior, weights, got 'cutoff'"),
+        (
+            {"cutoff": 4.0},
+            "`changes` must be one of e0, penalty, prior, solver, weights, got 'cutoff'",
+        ),
         ({"penalty": "evidence"}, "`penalty` must be a number to refit, got 'evidence'"),
+        ({"solver": "ard"}, "`solver` must be ridge to refit, got 'ard'"),
         ({"penalty": 0.0}, "`penalty` must be a positive number"),
         ({"e0": "auto"}, "`e0` must be a mapping of elements to eV here, got 'auto'"),
         ({"e0": {"Ge": 1.0}}, r"`e0\['Ge'\]`|`e0` must be one of Si, got 'Ge'"),

@@ -23,7 +23,7 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure, structure_from_atoms
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.fit import run_fit
-from linpot.workflow.settings import FitSettings
+from linpot.workflow.settings import FitSettings, chosen_solver
 
 Data = str | os.PathLike[str] | Dataset | Iterable[Atoms]
 """A path, a data set, or Atoms."""
@@ -53,8 +53,8 @@ def fit(
         Test data are only evaluated; errors are in the potential's provenance.
     n_functions, cutoff, body_order, baseline, e0, weights, seed, threads
         See `FitSettings`.
-    solver : {"evidence", "gcv"} or float
-        Ridge regression with the penalty chosen or given.
+    solver : {"evidence", "gcv"}, float, or the name of another solver
+        Ridge regression with the penalty chosen or given; see `FitSettings` for other solvers.
     **more
         Other fields of `FitSettings`.
 
@@ -75,7 +75,7 @@ def fit(
             baseline=baseline,
             e0=e0,
             weights=weights or Weights(),
-            penalty=solver,
+            **chosen_solver(solver),
             seed=seed,
             threads=threads,
             **more,

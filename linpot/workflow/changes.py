@@ -15,7 +15,7 @@ from linpot.workflow.regression import Key, weight_of
 from linpot.workflow.settings import FitSettings
 
 Floats = NDArray[np.float64]
-CHANGEABLE = ("e0", "penalty", "prior", "weights")
+CHANGEABLE = ("e0", "penalty", "prior", "solver", "weights")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from linpot.basis.ace import Basis
 from linpot.errors import InputError
+from linpot.fitting.catalogue import SOLVERS
+from linpot.fitting.estimator import FactorRegressor
 from linpot.fitting.factors import FactorSet, triangular
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import RowBlock, RowBuilder, stream_rows
@@ -128,7 +130,7 @@ def solve_factors(
     Raises
     ------
     InputError
-        If all weights are zero.
+        If all weights are zero, or a solver other than ridge gets constraints or a prior mean.
     """
     factor, n_rows = factors.combined(weights)
     if n_rows == 0:
@@ -136,9 +138,17 @@ def solve_factors(
     n = basis.n_features
     scales = settings.prior.scales(basis)
     scaled = triangular(np.column_stack([factor[:, :n] * scales, factor[:, n:] @ combination]))
-    solver = Ridge(
-        settings.penalty,
-        None if prior_mean is None else prior_mean / scales,
-        None if constraints is None else (constraints[0] * scales, constraints[1]),
-    ).fit_factor(scaled, n_rows)
+    solver: FactorRegressor
+    if settings.solver == "ridge":
+        mean = None if prior_mean is None else prior_mean / scales
+        exact = None if constraints is None else (constraints[0] * scales, constraints[1])
+        solver = Ridge(settings.penalty, mean, exact)
+    elif constraints is None and prior_mean is None:
+        solver = SOLVERS[settings.solver]()
+    else:
+        raise InputError(
+            f"`solver` must be ridge for exact labels or a fit around a potential, "
+            f"got {settings.solver!r}"
+        )
+    solver.fit_factor(scaled, n_rows)
     return solver.coef_ * scales, solver.get_solver_state()

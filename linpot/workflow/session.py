@@ -110,7 +110,7 @@ class FitSession:
         around : LinearPotential, optional
             Of the same basis: the coefficients that a huge penalty would return.
         **changes
-            `weights`, `penalty`, `prior` or `e0` instead of those of the settings.
+            `weights`, `solver`, `penalty`, `prior` or `e0` instead of those of the settings.
 
         Returns
         -------
@@ -192,9 +192,12 @@ class FitSession:
         Raises
         ------
         InputError
-            If all weights of the data are zero, or the penalty is not a positive number.
+            If all weights of the data are zero, the penalty is not a positive number, or the solver
+            is not ridge.
         """
         penalty = plan.settings.penalty
+        if plan.settings.solver != "ridge":
+            raise InputError(f"`solver` must be ridge to refit, got {plan.settings.solver!r}")
         if isinstance(penalty, str):
             raise InputError(
                 f"`penalty` must be a number to refit, got {penalty!r}; take that of `solve`"
@@ -392,5 +395,5 @@ class FitSession:
             key: float(np.sqrt(square / count)) for key, (square, count) in sums.items() if count
         }
         return Solution(
-            self.potential(coefficients, plan.e0), coefficients, state["penalty"], state, errors
+            self.potential(coefficients, plan.e0), coefficients, state.get("penalty"), state, errors
         )

@@ -9,6 +9,7 @@ from typing import Any
 from linpot import checks
 from linpot.basis.specification import DEGREE_OFFSETS, MAX_BODY_ORDER, Degrees
 from linpot.errors import InputError
+from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.priors import SmoothnessPrior
 from linpot.fitting.ridge import PENALTY_RULES
 from linpot.fitting.weights import Weights
@@ -38,7 +39,11 @@ class FitSettings:
     e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
         See `find_reference_energies`.
     weights : Weights
+    solver : {"ridge", "ard", "omp", "lasso", "svd", "qr"}
+        Ridge; automatic relevance determination; matching pursuit or LASSO up to the knee of the
+        path; truncated singular values; rank-revealing QR.
     penalty : {"evidence", "gcv"} or float
+        Of ridge.
     prior : SmoothnessPrior
     angular_weight, pair_weight, degree_offsets
         See `BasisSpecification`.
@@ -61,6 +66,7 @@ class FitSettings:
     baseline: str | EnergyModel = "zbl"
     e0: str | Mapping[str, float] = "auto"
     weights: Weights = field(default_factory=Weights)
+    solver: str = "ridge"
     penalty: float | str = "evidence"
     prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
     angular_weight: float = 0.8
@@ -77,6 +83,7 @@ class FitSettings:
         checks.integer("threads", self.threads, low=1)
         checks.non_negative("restraint", self.restraint, "weight in 1/eV")
         checks.positive("memory_limit", self.memory_limit, "number of GB")
+        checks.one_of("solver", self.solver, SOLVERS)
         if isinstance(self.penalty, str):
             checks.one_of("penalty", self.penalty, PENALTY_RULES)
         else:
@@ -95,8 +102,23 @@ class FitSettings:
             "body_order": self.body_order,
             "baseline": self.baseline if isinstance(self.baseline, str) else self.baseline.kind,
             "weights": self.weights.as_dict(),
+            "solver": self.solver,
             "penalty": self.penalty,
             "prior": self.prior.as_dict(),
             "restraint": self.restraint,
             "seed": self.seed,
         }
+
+
+def chosen_solver(solver: float | str) -> dict[str, Any]:
+    """
+    Return the settings that one word or number for the solver stands for.
+
+    Parameters
+    ----------
+    solver : float or str
+        The penalty of ridge, the rule that chooses it, or the name of another solver.
+    """
+    if isinstance(solver, str) and solver in SOLVERS:
+        return {"solver": solver}
+    return {"penalty": solver}

@@ -23,7 +23,8 @@ class Solution:
     potential : EnergyModel
         The learned part, plus the baseline if there is one.
     coefficients : float64[n_features], eV
-    penalty : float
+    penalty : float or None
+        None for solvers without.
     solver : dict
         What provenance records of the solver.
     errors : dict of (group, property) to float
@@ -33,7 +34,7 @@ class Solution:
 
     potential: EnergyModel
     coefficients: Floats
-    penalty: float
+    penalty: float | None
     solver: dict[str, Any]
     errors: dict[tuple[str, str], float]
 
