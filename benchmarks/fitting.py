@@ -78,7 +78,7 @@ def measure_session(data: linpot.Dataset, n_functions: int) -> dict[str, Any]:
     )
     seconds["leave one group out, all"], _ = timed(lambda: session.leave_one_group_out(**fixed))
     plan = session.changed(**fixed)
-    squares = session.squares_of(plan)
+    squares = plan.squares(session.basis)
     blocks = session.whiten(rough, squares)
     counts = np.full(len(blocks.keys), 100.0)
     vector = np.array([squares[key] for key in blocks.keys])

@@ -66,6 +66,11 @@ def test_noise_added_to_the_labels_of_a_group_is_found(data):
     assert found.noise["rattle_300", "forces"] < 0.2
 
 
+def test_properties_of_weight_zero_are_left_alone(data, session):
+    found = find_noise_levels(session, weights=linpot.Weights(stress=0.0))
+    assert {name for _, name in found.noise} == {"energy", "forces"}
+
+
 def test_folds_and_shared_factors_are_refused(data):
     folds = assign_folds([s.group for s in data], 2, 0)
     plan = plan_fit(data, SETTINGS, folds=2)

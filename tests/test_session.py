@@ -261,6 +261,12 @@ def test_merged_groups_can_be_refitted_but_not_left_out(data):
         session.refit(weights=linpot.Weights(energy=1.0))
 
 
+def test_structures_of_other_elements_are_refused(data, session):
+    other = linpot.Dataset([replace(data[4], numbers=np.full(data[4].n_atoms, 32))])
+    with pytest.raises(InputError, match=r"must hold elements of the fit \(Si\), got 'Ge'"):
+        session.add(other)
+
+
 def test_new_lowest_energy_under_an_energy_window_is_refused(data):
     weights = linpot.Weights(energy_window=1.0)
     session = linpot.prepare_fit(data, settings=replace(SETTINGS, weights=weights))

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot import checks
+from linpot.basis.ace import Basis
 from linpot.errors import InputError
+from linpot.workflow.prior_blocks import prior_weights
 from linpot.workflow.regression import Key, weight_of
 from linpot.workflow.settings import FitSettings
 
@@ -37,6 +39,29 @@ class Changed:
     e0: dict[str, float]
     weights: dict[Key, float]
     combination: Floats
+
+    def squares(self, basis: Basis) -> dict[Key, float]:
+        """
+        Return the weights of squared residuals of all keys, those of the prior among them.
+
+        Raises
+        ------
+        InputError
+            If all weights of the data are zero, the penalty is not a positive number, or the solver
+            is not ridge.
+        """
+        penalty = self.settings.penalty
+        if self.settings.solver != "ridge":
+            raise InputError(f"`solver` must be ridge to refit, got {self.settings.solver!r}")
+        if isinstance(penalty, str):
+            raise InputError(
+                f"`penalty` must be a number to refit, got {penalty!r}; take that of `solve`"
+            )
+        checks.positive("penalty", penalty)
+        if not any(self.weights.values()):
+            raise InputError("all weights are zero; give at least one property a positive weight")
+        squares = {key: weight**2 for key, weight in self.weights.items()}
+        return squares | prior_weights(basis, self.settings.prior, penalty)
 
 
 def groups_of(keys: Iterable[Key]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from linpot.workflow.prior_blocks import prior_key
 from linpot.workflow.regression import EVERY_FOLD, Key
 from linpot.workflow.session import FitSession
 
-BELIEF = 100.0
+BELIEF = 1000.0
 """Rows that the weights of the settings count for."""
 
 
@@ -91,7 +91,7 @@ def find_noise_levels(
     start = session.solve(penalty="evidence", **changes)
     shape = replace(changes.get("prior", session.settings.prior), order_strength=1.0)
     plan = session.changed(penalty=start.penalty, **changes)
-    used = {key: square for key, square in session.squares_of(plan).items() if square > 0.0}
+    used = {key: square for key, square in plan.squares(session.basis).items() if square > 0.0}
     scale = start.solver["noise_variance"]
     counts = _counts(session, used)
 

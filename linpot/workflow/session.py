@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot import checks
 from linpot.errors import InputError
 from linpot.fitting.constraints import independent_rows
 from linpot.fitting.factors import FactorSet, factor_bytes
@@ -28,7 +27,7 @@ from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
 from linpot.workflow.changes import Changed, apply_changes, groups_of
-from linpot.workflow.prior_blocks import prior_rows, prior_weights
+from linpot.workflow.prior_blocks import prior_rows
 from linpot.workflow.regression import (
     EVERY_FOLD,
     Key,
@@ -166,7 +165,7 @@ class FitSession:
             As for `solve`, or if the blocks do not fit into `memory_limit`.
         """
         plan = self._changed(changes, without_groups, without_fold)
-        squares = self.squares_of(plan)
+        squares = plan.squares(self.basis)
         constraints = None if exact is None else self._exact_rows(exact, plan)
         try:
             blocks = self._whitened(plan.settings.prior, squares)
@@ -184,29 +183,6 @@ class FitSession:
             "effective_parameters": float(parameters),
         }
         return self._solution(found.coefficients, plan, data, state)
-
-    def squares_of(self, plan: Changed) -> dict[Key, float]:
-        """
-        Return the weights of squared residuals of all keys, those of the prior among them.
-
-        Raises
-        ------
-        InputError
-            If all weights of the data are zero, the penalty is not a positive number, or the solver
-            is not ridge.
-        """
-        penalty = plan.settings.penalty
-        if plan.settings.solver != "ridge":
-            raise InputError(f"`solver` must be ridge to refit, got {plan.settings.solver!r}")
-        if isinstance(penalty, str):
-            raise InputError(
-                f"`penalty` must be a number to refit, got {penalty!r}; take that of `solve`"
-            )
-        checks.positive("penalty", penalty)
-        if not any(plan.weights.values()):
-            raise InputError("all weights are zero; give at least one property a positive weight")
-        squares = {key: weight**2 for key, weight in plan.weights.items()}
-        return squares | prior_weights(self.basis, plan.settings.prior, penalty)
 
     def changed(self, **changes: Any) -> Changed:
         """Return settings and weights after changes; see `refit`."""
@@ -300,6 +276,7 @@ class FitSession:
         shape : SmoothnessPrior
             Its strengths do not matter: they are in the weights of the prior's keys.
         squares : mapping of key to float
+            Keys that are absent stay out of the blocks.
 
         Returns
         -------
@@ -320,6 +297,7 @@ class FitSession:
                 f"`memory_limit` is {self.settings.memory_limit} GB; use `solve` or raise the limit"
             )
         parts = {key: factor.rows() for key, factor in self.factors.items()} | prior
+        parts = {key: rows for key, rows in parts.items() if key in squares}
         return WhitenedBlocks(parts, squares, n_targets=len(self.basis.elements) + 1)
 
     def _whitened(self, prior: SmoothnessPrior, squares: Mapping[Key, float]) -> WhitenedBlocks:
@@ -350,6 +328,12 @@ class FitSession:
 
     def _rows_of(self, structures: Dataset) -> Iterator[tuple[Key, Floats]]:
         """Build rows again, one key after the other."""
+        unknown = [symbol for symbol in structures.symbols if symbol not in self.basis.elements]
+        if unknown:
+            raise InputError(
+                f"structures must hold elements of the fit ({', '.join(self.basis.elements)}), "
+                f"got {unknown[0]!r}"
+            )
         if self.settings.weights.energy_window is not None:
             for composition, lowest in lowest_energies(list(structures)).items():
                 if lowest < self.builder.lowest.get(composition, np.inf):
