@@ -1,5 +1,5 @@
 """
-Noise levels by evidence against the default weights, elements of Zuo et al. (2020).
+Noise levels and priors by evidence against the defaults, elements of Zuo et al. (2020).
 
 Cross-validation on blocks of consecutive frames of the training data; nothing sees the test sets.
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import linpot
 from benchmarks.record import data_folder, write_results
+from linpot.workflow.noise_levels import CANDIDATES
 
 BELIEFS = (30.0, 100.0, 1000.0, 10_000.0)
 N_FUNCTIONS = 350
@@ -43,6 +44,12 @@ def measure(element: str) -> dict[str, Any]:
             "order_strength": [round(s, 5) for s in strengths],
             "evaluations": found.n_iter,
         }
+    for prior in CANDIDATES:
+        found = linpot.find_noise_levels(session, prior=prior)
+        changed = replace(settings, weights=found.weights, prior=found.prior, penalty=found.penalty)
+        size = prior.power if prior.form == "algebraic" else prior.rate
+        row = blocked_errors(data, changed) | {"log_evidence": round(found.log_evidence, 1)}
+        results[f"prior {prior.form} {size:g}"] = row
     return results
 
 

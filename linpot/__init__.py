@@ -32,7 +32,7 @@ from linpot.structures.structure import Labels, Structure
 from linpot.workflow.api import descriptors, evaluate, fit, learned_part
 from linpot.workflow.cross_validation import cross_validate
 from linpot.workflow.fit import FitResult, prepare_fit, run_fit
-from linpot.workflow.noise_levels import NoiseLevels, find_noise_levels
+from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_levels
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 
@@ -68,6 +68,7 @@ __all__ = [
     "TruncatedLeastSquares",
     "Weights",
     "build_basis",
+    "choose_prior",
     "cross_validate",
     "descriptors",
     "evaluate",

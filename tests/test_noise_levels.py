@@ -66,6 +66,30 @@ def test_noise_added_to_the_labels_of_a_group_is_found(data):
     assert found.noise["rattle_300", "forces"] < 0.2
 
 
+def test_chosen_prior_has_the_largest_evidence(session):
+    candidates = [
+        linpot.SmoothnessPrior(power=3.0),
+        linpot.SmoothnessPrior(form="exponential", rate=0.2),
+        linpot.SmoothnessPrior(form="gaussian", rate=1.0),  # absurdly steep
+    ]
+    chosen = linpot.choose_prior(session, candidates)
+    values = [find_noise_levels(session, prior=c).log_evidence for c in candidates]
+    assert chosen.log_evidence == max(values)
+    assert values[2] < min(values[:2])
+    with pytest.raises(InputError, match="`candidates` must hold at least one prior"):
+        linpot.choose_prior(session, [])
+
+
+def test_evidence_does_not_depend_on_the_strengths_to_start_from(session):
+    """It is maximised over them."""
+    values = [
+        find_noise_levels(session, prior=linpot.SmoothnessPrior(order_strength=s)).log_evidence
+        for s in (0.05, 1.0)
+    ]
+    # the search ends within 1e-4 standard deviations of 20 levels
+    assert values[0] == pytest.approx(values[1], abs=1e-4)
+
+
 def test_properties_of_weight_zero_are_left_alone(data, session):
     found = find_noise_levels(session, weights=linpot.Weights(stress=0.0))
     assert {name for _, name in found.noise} == {"energy", "forces"}

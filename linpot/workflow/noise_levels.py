@@ -6,7 +6,7 @@ The result is expressed in weights, prior and penalty, so that any fit can use i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,8 +22,16 @@ from linpot.workflow.prior_blocks import prior_key
 from linpot.workflow.regression import EVERY_FOLD, Key
 from linpot.workflow.session import FitSession
 
-BELIEF = 1000.0
+BELIEF = 10_000.0
 """Rows that the weights of the settings count for."""
+
+
+CANDIDATES = (
+    *(SmoothnessPrior(power=power) for power in (1.0, 2.0, 3.0, 4.0)),
+    *(SmoothnessPrior(form="exponential", rate=rate) for rate in (0.2, 0.4, 0.8)),
+    *(SmoothnessPrior(form="gaussian", rate=rate) for rate in (0.02, 0.04, 0.08)),
+)
+"""Priors that `choose_prior` compares."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,10 @@ def find_noise_levels(
             "noise levels need factors for every group, and no folds; raise `memory_limit` or "
             "prepare the fit without folds"
         )
-    start = session.solve(penalty="evidence", **changes)
+    # the prior of the settings, so that the evidence of other priors compares
+    start = session.solve(
+        penalty="evidence", **{name: v for name, v in changes.items() if name != "prior"}
+    )
     shape = replace(changes.get("prior", session.settings.prior), order_strength=1.0)
     plan = session.changed(penalty=start.penalty, **changes)
     used = {key: square for key, square in plan.squares(session.basis).items() if square > 0.0}
@@ -122,6 +133,41 @@ def find_noise_levels(
         best.value - constant,
         best.n_iter,
     )
+
+
+def choose_prior(
+    session: FitSession,
+    candidates: Sequence[SmoothnessPrior] = CANDIDATES,
+    *,
+    belief: float = BELIEF,
+    **changes: Any,
+) -> NoiseLevels:
+    """
+    Choose the form of the prior by evidence, with the strengths of body orders that suit it best.
+
+    Parameters
+    ----------
+    session : FitSession
+    candidates : sequence of SmoothnessPrior
+        Their strengths do not matter.
+    belief : float
+    **changes
+        See `find_noise_levels`.
+
+    Returns
+    -------
+    NoiseLevels
+        Those of the candidate of largest evidence.
+
+    Raises
+    ------
+    InputError
+        As `find_noise_levels`, or if there is no candidate.
+    """
+    if not candidates:
+        raise InputError("`candidates` must hold at least one prior, got none")
+    found = [find_noise_levels(session, belief=belief, prior=c, **changes) for c in candidates]
+    return max(found, key=lambda levels: levels.log_evidence)
 
 
 def _counts(session: FitSession, used: Mapping[Key, float]) -> NDArray[np.float64]:
