@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
 
 import linpot
 from linpot.errors import InputError
@@ -94,6 +97,29 @@ def test_changed_e0_equals_a_fit_with_that_e0(data, session):
         for key, error in expected.errors.items():
             assert found.errors[key] == pytest.approx(error, rel=1e-6, abs=1e-12)
     assert np.abs(expected.coefficients - session.solve().coefficients).max() > 1e-3
+
+
+def test_changed_e0_of_one_element_equals_a_fit_with_it():
+    """Energies of rattled gold-copper cells of several compositions, by effective-medium theory."""
+    rng = np.random.default_rng(0)
+    images = []
+    for k in range(12):
+        atoms = bulk("Cu", cubic=True) * (2, 1, 1)
+        atoms.symbols[: 1 + k % 5] = "Au"
+        atoms.positions += 0.1 * rng.normal(size=(len(atoms), 3))
+        atoms.calc = EMT()
+        labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
+        atoms.calc = SinglePointCalculator(atoms, **labels)
+        images.append(atoms)
+    alloy = linpot.Dataset.from_atoms(images)
+    settings = replace(SETTINGS, n_functions=30, e0={"Au": 0.1, "Cu": -0.2})
+    session = linpot.prepare_fit(alloy, settings=settings)
+    fresh = linpot.prepare_fit(alloy, settings=replace(settings, e0={"Au": 0.7, "Cu": -0.2}))
+    expected = fresh.solve()
+    for found in (session.solve(e0={"Au": 0.7}), session.refit(e0={"Au": 0.7})):
+        assert_close(found.coefficients, expected.coefficients)
+        energies = [p.potential.predict(alloy[0]).energy for p in (found, expected)]
+        assert energies[0] == pytest.approx(energies[1], abs=1e-8)
 
 
 def test_group_left_out_equals_a_fit_without_it(data, session):
