@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from linpot.basis.ace import Basis
 from linpot.errors import InputError
@@ -144,7 +145,8 @@ def solve_factors(
         exact = None if constraints is None else (constraints[0] * scales, constraints[1])
         solver = Ridge(settings.penalty, mean, exact)
     elif constraints is None and prior_mean is None:
-        solver = SOLVERS[settings.solver]()
+        chosen = settings.solver
+        solver = SOLVERS[chosen]() if isinstance(chosen, str) else clone(chosen)
     else:
         raise InputError(
             f"`solver` must be ridge for exact labels or a fit around a potential, "

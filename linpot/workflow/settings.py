@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sklearn.base import BaseEstimator
+
 from linpot import checks
 from linpot.basis.specification import DEGREE_OFFSETS, MAX_BODY_ORDER, Degrees
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
+from linpot.fitting.estimator import FactorRegressor
+from linpot.fitting.foreign import Foreign
 from linpot.fitting.priors import SmoothnessPrior
 from linpot.fitting.ridge import PENALTY_RULES
 from linpot.fitting.weights import Weights
@@ -39,7 +43,7 @@ class FitSettings:
     e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
         See `find_reference_energies`.
     weights : Weights
-    solver : {"ridge", "ard", "omp", "lasso", "svd", "qr"}
+    solver : {"ridge", "ard", "omp", "lasso", "svd", "qr"} or FactorRegressor
         Ridge; automatic relevance determination; matching pursuit or LASSO up to the knee of the
         path; truncated singular values; rank-revealing QR.
     penalty : {"evidence", "gcv"} or float
@@ -66,7 +70,7 @@ class FitSettings:
     baseline: str | EnergyModel = "zbl"
     e0: str | Mapping[str, float] = "auto"
     weights: Weights = field(default_factory=Weights)
-    solver: str = "ridge"
+    solver: str | FactorRegressor = "ridge"
     penalty: float | str = "evidence"
     prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
     angular_weight: float = 0.8
@@ -83,7 +87,12 @@ class FitSettings:
         checks.integer("threads", self.threads, low=1)
         checks.non_negative("restraint", self.restraint, "weight in 1/eV")
         checks.positive("memory_limit", self.memory_limit, "number of GB")
-        checks.one_of("solver", self.solver, SOLVERS)
+        if isinstance(self.solver, str):
+            checks.one_of("solver", self.solver, SOLVERS)
+        elif not isinstance(self.solver, FactorRegressor):
+            raise InputError(
+                f"`solver` must be one of {', '.join(SOLVERS)} or an estimator, got {self.solver!r}"
+            )
         if isinstance(self.penalty, str):
             checks.one_of("penalty", self.penalty, PENALTY_RULES)
         else:
@@ -102,7 +111,7 @@ class FitSettings:
             "body_order": self.body_order,
             "baseline": self.baseline if isinstance(self.baseline, str) else self.baseline.kind,
             "weights": self.weights.as_dict(),
-            "solver": self.solver,
+            "solver": self.solver if isinstance(self.solver, str) else type(self.solver).__name__,
             "penalty": self.penalty,
             "prior": self.prior.as_dict(),
             "restraint": self.restraint,
@@ -110,15 +119,18 @@ class FitSettings:
         }
 
 
-def chosen_solver(solver: float | str) -> dict[str, Any]:
+def chosen_solver(solver: float | str | BaseEstimator) -> dict[str, Any]:
     """
-    Return the settings that one word or number for the solver stands for.
+    Return the settings that one value for the solver stands for.
 
     Parameters
     ----------
-    solver : float or str
-        The penalty of ridge, the rule that chooses it, or the name of another solver.
+    solver : float, str or estimator
+        The penalty of ridge, the rule that chooses it, the name of another solver, or an
+        estimator, of scikit-learn's those that `Foreign` takes.
     """
-    if isinstance(solver, str) and solver in SOLVERS:
+    if isinstance(solver, FactorRegressor) or (isinstance(solver, str) and solver in SOLVERS):
         return {"solver": solver}
+    if isinstance(solver, BaseEstimator):
+        return {"solver": Foreign(solver)}
     return {"penalty": solver}
