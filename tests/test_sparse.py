@@ -85,7 +85,7 @@ def test_lasso_is_optimal_at_and_between_its_steps(n_rows, correlation):
 def test_lasso_path_ends_at_least_squares():
     X, y = problem()
     path = lasso_path(factor_of(X, y), len(y))
-    assert np.allclose(path.coefficients[-1], np.linalg.lstsq(X, y)[0], rtol=1e-9)
+    assert np.allclose(path.coefficients[-1], np.linalg.lstsq(X, y, rcond=None)[0], rtol=1e-9)
     assert path.penalties[-1] < 1e-10 * path.penalties[0]
 
 
@@ -94,7 +94,7 @@ def test_steps_of_matching_pursuit_are_least_squares_of_their_columns():
     path = matching_pursuit(factor_of(X, y), len(y))
     for c in path.coefficients[1:]:
         used = np.flatnonzero(c)
-        assert np.allclose(c[used], np.linalg.lstsq(X[:, used], y)[0], rtol=1e-8)
+        assert np.allclose(c[used], np.linalg.lstsq(X[:, used], y, rcond=None)[0], rtol=1e-8)
 
 
 @pytest.mark.parametrize("follow", [matching_pursuit, lasso_path])

@@ -42,7 +42,7 @@ def test_pivoted_qr_is_least_squares_of_the_columns_it_keeps():
     found = TruncatedLeastSquares("qr", 1e-6).fit(X, y)
     assert found.rank_ == 6
     kept = np.sort(found.columns_)
-    expected = np.linalg.lstsq(X[:, kept], y)[0]
+    expected = np.linalg.lstsq(X[:, kept], y, rcond=None)[0]
     assert np.allclose(found.coef_[kept], expected, rtol=1e-10)
     assert not np.delete(found.coef_, kept).any()
     assert np.linalg.cond(X[:, kept]) < 1e3
@@ -54,7 +54,7 @@ def test_full_rank_is_plain_least_squares(method):
     X, y = rng.normal(size=(30, 5)), rng.normal(size=30)
     found = TruncatedLeastSquares(method).fit(X, y)
     assert found.rank_ == 5
-    assert np.allclose(found.coef_, np.linalg.lstsq(X, y)[0], rtol=1e-10)
+    assert np.allclose(found.coef_, np.linalg.lstsq(X, y, rcond=None)[0], rtol=1e-10)
 
 
 @pytest.mark.parametrize("method", ["svd", "qr"])

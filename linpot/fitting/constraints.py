@@ -128,7 +128,7 @@ def independent_rows(matrix: Floats, values: Floats) -> tuple[Floats, Floats]:
     _, r, order = qr(matrix.T, mode="economic", pivoting=True)
     diagonal = np.abs(np.diagonal(r))
     kept = order[: np.count_nonzero(diagonal > _REPEATED * diagonal.max(initial=0.0))]
-    solution, *_ = np.linalg.lstsq(matrix[kept], values[kept])
+    solution, *_ = np.linalg.lstsq(matrix[kept], values[kept], rcond=None)
     gap = float(np.abs(matrix @ solution - values).max(initial=0.0))
     if gap > _GAP * max(1.0, float(np.abs(values).max(initial=0.0))):
         raise InputError(

@@ -258,7 +258,7 @@ class WhitenedBlocks(Generic[Key]):
         towards = system.solve(whitened)
         start = self._reference @ system.combination + system.step
         gap = values - whitened.T @ start
-        multipliers, *_ = np.linalg.lstsq(whitened.T @ towards, gap)
+        multipliers, *_ = np.linalg.lstsq(whitened.T @ towards, gap, rcond=None)
         return np.asarray(system.step + towards @ multipliers)
 
 
