@@ -12,8 +12,12 @@ from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.errors import ConvergenceError, FileFormatError, InputError
+from linpot.fitting.ard import ARD
+from linpot.fitting.bayesian_ridge import BayesianRidge
 from linpot.fitting.priors import SmoothnessPrior
-from linpot.fitting.solvers import Ridge
+from linpot.fitting.ridge import Ridge
+from linpot.fitting.sparse import Lasso, MatchingPursuit
+from linpot.fitting.truncated import TruncatedLeastSquares
 from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
 from linpot.io.potential_file import load_potential as load
@@ -30,41 +34,53 @@ from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
 from linpot.workflow.api import descriptors, evaluate, fit, learned_part
 from linpot.workflow.cross_validation import cross_validate
-from linpot.workflow.fit import FitResult, run_fit
+from linpot.workflow.fit import FitResult, prepare_fit, run_fit
+from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_levels
+from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 
 __version__ = _version("linpot")
 
 __all__ = [
+    "ARD",
     "ZBL",
     "Basis",
     "BasisSpecification",
+    "BayesianRidge",
     "ConvergenceError",
     "Dataset",
     "EnergyModel",
     "FeatureGradients",
     "FileFormatError",
     "FitResult",
+    "FitSession",
     "FitSettings",
     "InputError",
     "LabelKeys",
     "Labels",
+    "Lasso",
     "LinearPotential",
     "LinpotCalculator",
+    "MatchingPursuit",
     "ModelSum",
+    "NoiseLevels",
     "Prediction",
     "RadialParameters",
     "Ridge",
     "SmoothnessPrior",
     "Structure",
+    "TruncatedLeastSquares",
     "Weights",
     "build_basis",
+    "choose_prior",
     "cross_validate",
     "descriptors",
     "evaluate",
+    "find_noise_levels",
     "fit",
     "learned_part",
     "load",
+    "prepare_fit",
     "read_dataset",
     "read_lammps",
     "run_fit",

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from linpot.errors import InputError
 from linpot.fitting.factors import FactorSet, TriangularFactor, combine, factor_bytes, update_factor
-from linpot.fitting.solvers import Ridge
+from linpot.fitting.ridge import Ridge
 
 
 def problem(n_rows: int, n_features: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -102,6 +103,55 @@ def test_residual_squares_equal_those_of_the_rows():
         assert factors.residual_squares(key, coefficients) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize(("n_rows", "forgotten"), [(60, 7), (60, 30), (4, 2), (2000, 40)])
+def test_removed_rows_equal_rows_never_seen(n_rows, forgotten):
+    X, y = problem(n_rows, 6)
+    factor = TriangularFactor(7)
+    factor.add(X, y)
+    factor.remove(X[:forgotten], y[:forgotten])
+    assert factor.n_rows == n_rows - forgotten
+    assert_same_gram(factor.rows(), X[forgotten:], y[forgotten:])
+
+
+def test_removed_rows_can_be_among_dependent_and_empty_columns():
+    X, y = problem(60, 6)
+    X[:, 2], X[:, 4] = X[:, 1] * 0.3, 0.0
+    factor = TriangularFactor(7)
+    factor.add(X, y)
+    factor.remove(X[10:20], y[10:20])
+    left = np.delete(np.arange(60), np.arange(10, 20))
+    assert_same_gram(factor.rows(), X[left], y[left])
+
+
+def test_removing_what_others_do_not_determine_is_refused():
+    X, y = problem(40, 5)
+    X[1:, 3] = 0.0
+    factor = TriangularFactor(6)
+    factor.add(X, y)
+    before = factor.rows()
+    with pytest.raises(InputError, match="rows to forget must leave what they determine to others"):
+        factor.remove(X[:1], y[:1])
+    assert np.array_equal(factor.rows(), before)
+    assert factor.n_rows == 40
+
+
+def test_removing_rows_never_added_is_refused():
+    X, y = problem(4, 5)
+    factor = TriangularFactor(6)
+    factor.add(X, y)
+    with pytest.raises(InputError, match="must have been added before"):
+        factor.remove(X[:1] + 1.0, y[:1])
+
+
+def test_copy_of_a_factor_changes_by_itself():
+    X, y = problem(40, 5)
+    factor = TriangularFactor(6)
+    factor.add(X[:30], y[:30])
+    before = factor.rows()
+    factor.copy().add(X[30:], y[30:])
+    assert np.array_equal(factor.rows(), before)
+
+
 def test_weight_two_equals_row_twice():
     """Weights multiply residuals, so the weight of a doubled row is the root of two."""
     X, y = problem(30, 5)
@@ -157,6 +207,22 @@ def test_factors_reach_the_residual_that_normal_equations_miss():
 
     assert residual(found) == pytest.approx(residual(best), rel=1e-3)
     assert residual(normal) > 3.0 * residual(best)
+
+
+def test_factors_reach_scipys_residual_where_normal_equations_visibly_fail():
+    """Noise is large here, so that the excess of a residual is what a solver lost of the fit."""
+    rng = np.random.default_rng(3)
+    n_rows, n_features = 200, 30
+    u, _ = np.linalg.qr(rng.normal(size=(n_rows, n_features)))
+    v, _ = np.linalg.qr(rng.normal(size=(n_features, n_features)))
+    X, y = u * np.logspace(0, -8, n_features) @ v.T, rng.normal(size=n_rows)
+    factors = FactorSet(n_features + 1)
+    factors.add("all", X, y)
+    found = Ridge(penalty=0.0).fit_factor(*factors.combined(lambda _: 1.0)).coef_
+    normal = scipy.linalg.lstsq(X.T @ X, X.T @ y)[0]
+    best = np.linalg.norm(X @ scipy.linalg.lstsq(X, y)[0] - y)
+    assert np.linalg.norm(X @ found - y) == pytest.approx(best, rel=1e-10)
+    assert np.linalg.norm(X @ normal - y) > 1.01 * best
 
 
 def test_memory_is_announced_above_what_is_kept():

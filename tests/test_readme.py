@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import linpot
 from benchmarks.tables import PAGES, fresh
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +21,13 @@ def test_first_python_block_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     output = capsys.readouterr().out
     assert "test MAE" in output
     assert re.search(r"lattice constant: 5\.[34]\d\d A", output)
+
+
+def test_block_on_sessions_in_the_readme_runs(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    names = {"linpot": linpot, "train": linpot.shipped_silicon()[0]}
+    exec(compile(next(b for b in blocks if "prepare_fit" in b), "README.md", "exec"), names)
+    assert 0.5 < float(capsys.readouterr().out) < 10.0
 
 
 @pytest.mark.parametrize("script", sorted(p.name for p in (ROOT / "examples").glob("*.py")))

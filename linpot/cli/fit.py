@@ -52,7 +52,7 @@ from linpot.io.potential_file import save_potential
 from linpot.structures.dataset import Dataset
 from linpot.workflow.api import learned_part
 from linpot.workflow.fit import FitPlan, FitResult, run_fit
-from linpot.workflow.settings import FitSettings
+from linpot.workflow.settings import FitSettings, chosen_solver
 
 FAMILIES = ("ace",)
 
@@ -114,7 +114,7 @@ FAMILIES = ("ace",)
     type=Value("RULE", parse_solver),
     default="evidence",
     show_default=True,
-    help="Ridge penalty by evidence or gcv, or its value.",
+    help="Ridge with the penalty by evidence or gcv, or its value; or ard, omp, lasso, svd, qr.",
 )
 @click.option("--seed", type=WHOLE, default=0, show_default=True, help="Of anything random.")
 @threads_option
@@ -190,7 +190,7 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
         baseline=options["baseline"],
         e0=options["e0"],
         weights=make_weights(options["weights"], options["energy_window"], options["force_cap"]),
-        penalty=options["solver"],
+        **chosen_solver(options["solver"]),
         seed=options["seed"],
         threads=options["threads"],
         memory_limit=options["memory_limit"],

@@ -14,8 +14,9 @@ import click
 
 from linpot import checks
 from linpot.errors import InputError
+from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.reference_energies import RULES
-from linpot.fitting.solvers import PENALTY_RULES
+from linpot.fitting.ridge import PENALTY_RULES
 from linpot.fitting.weights import PROPERTIES, Weights
 
 Parser = Callable[[str, Any], Any]
@@ -111,13 +112,14 @@ def parse_e0(name: str, value: Any) -> str | dict[str, float]:
 
 
 def parse_solver(name: str, value: Any) -> str | float:
-    """Return a rule for the penalty, or the penalty."""
-    if value in PENALTY_RULES:
+    """Return a rule for the penalty, the penalty, or the name of another solver."""
+    allowed = (*PENALTY_RULES, *SOLVERS)
+    if value in allowed:
         return str(value)
     number = _read(float, value)
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise InputError(
-            f"`{name}` must be one of {', '.join(PENALTY_RULES)} or the penalty of ridge "
+            f"`{name}` must be one of {', '.join(allowed)} or the penalty of ridge "
             f"regression, a number, got {value!r}"
         )
     return checks.non_negative(name, number)

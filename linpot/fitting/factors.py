@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
+from linpot.fitting.downdate import downdate_factor, without_rows
+
 Floats = NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
 _BLOCK = 32  # columns per Householder block; 16 to 64 measured alike
@@ -59,6 +61,34 @@ class TriangularFactor:
         if self._buffered >= self.n_columns:
             self._flush()
 
+    def remove(self, X: Floats, y: Floats) -> None:
+        """
+        Take rows out again; see `downdate_factor` for what cannot be taken.
+
+        Parameters
+        ----------
+        X : float64[n_rows, n_columns - 1]
+        y : float64[n_rows]
+
+        Raises
+        ------
+        InputError
+            If the rows were not there, or others do not determine what they determined.
+        """
+        rows = np.column_stack([X, y])
+        if self._factor is None:
+            left = without_rows(self.rows(), rows)
+            self._buffer, self._buffered = [left], len(left)
+        else:
+            self._factor = np.asfortranarray(downdate_factor(self.rows(), rows))
+        self.n_rows -= len(y)
+
+    def copy(self) -> TriangularFactor:
+        """Return a copy that can be changed by itself."""
+        factor = None if self._factor is None else self._factor.copy(order="F")
+        buffer = [rows.copy(order="F") for rows in self._buffer]
+        return TriangularFactor(self.n_columns, self.n_rows, factor, buffer, self._buffered)
+
     def rows(self) -> Floats:
         """
         Return a matrix with the same ``M^T M`` as all rows seen, of at most `n_columns` rows.
@@ -89,7 +119,7 @@ def update_factor(factor: Floats, rows: Floats) -> Floats:
     factor : float64[n, n]
         Upper triangular, Fortran order; overwritten.
     rows : float64[m, n]
-        Overwritten.
+        Overwritten. Zeros below the diagonal of a square one are made use of.
 
     Returns
     -------
@@ -100,11 +130,14 @@ def update_factor(factor: Floats, rows: Floats) -> Floats:
     ----------
     Demmel et al., SIAM J. Sci. Comput. 34, A206 (2012) (TSQR); LAPACK dtpqrt.
     """
+    n = factor.shape[1]
+    # a triangle on a triangle takes less than half the work of rows on a triangle
+    trapezoid = n if rows.shape == (n, n) and not np.tril(rows, -1).any() else 0
     # one BLAS thread: the same bits on any number of cores, and no fight with row threads
     with threadpool_limits(1, user_api="blas"):
         updated, _, _, info = lapack.dtpqrt(
-            0,
-            min(_BLOCK, factor.shape[1]),
+            trapezoid,
+            min(_BLOCK, n),
             np.asfortranarray(factor),
             np.asfortranarray(rows),
             overwrite_a=1,
@@ -113,6 +146,44 @@ def update_factor(factor: Floats, rows: Floats) -> Floats:
     if info != 0:
         raise ArithmeticError(f"LAPACK dtpqrt failed with info = {info}")
     return updated
+
+
+def triangular(rows: Floats) -> Floats:
+    """
+    Return the upper triangular factor of a matrix.
+
+    Parameters
+    ----------
+    rows : float64[n_rows, n_columns]
+
+    Returns
+    -------
+    float64[n_columns, n_columns]
+    """
+    n_columns = rows.shape[1]
+    copy = np.array(rows, order="F")
+    return np.triu(update_factor(np.zeros((n_columns, n_columns), order="F"), copy))
+
+
+def shift_target(factor: Floats, coefficients: Floats) -> Floats:
+    """
+    Return the factor of ``[X  y - X c]``: what is left to explain beside known coefficients.
+
+    Exact: the new target column is the old one less a combination of the other columns.
+
+    Parameters
+    ----------
+    factor : float64[n, n_features + 1]
+        Upper triangular, of ``[X y]``.
+    coefficients : float64[n_features]
+
+    Returns
+    -------
+    float64[n, n_features + 1]
+    """
+    shifted = factor.copy()
+    shifted[:, -1] -= factor[:, :-1] @ coefficients
+    return shifted
 
 
 def combine(parts: Iterable[tuple[float, Floats]], n_columns: int) -> Floats:

@@ -37,6 +37,8 @@ class RowBlock:
     X : float64[n_rows, n_features]
         Multiplied by the weights that differ inside a group.
     y : float64[n_rows]
+    one_body : float64[n_rows, n_elements]
+        Atoms of each element per atom, weighted alike; zero for forces and stresses.
     """
 
     structure: int
@@ -44,6 +46,12 @@ class RowBlock:
     name: str
     X: Floats
     y: Floats
+    one_body: Floats
+
+    @property
+    def rows(self) -> Floats:
+        """``[X one_body y]``: what factors are made of."""
+        return np.column_stack([self.X, self.one_body, self.y])
 
 
 @dataclass(frozen=True)
@@ -102,19 +110,23 @@ class RowBuilder:
         group, n_atoms = structure.group, structure.n_atoms
         lowest = self.lowest.get(composition(structure), 0.0)
         factor = structure.weight * self.weights.energy_factor(structure, lowest)
+        numbers = self.engine.basis.specification.numbers
+        counts = np.array([[np.count_nonzero(structure.numbers == z) for z in numbers]], float)
         blocks = []
         if target.energy is not None:
             scale = factor / n_atoms
             y = np.array([target.energy * scale])
-            blocks.append(RowBlock(index, group, "energy", rows[:1] * scale, y))
+            blocks.append(RowBlock(index, group, "energy", rows[:1] * scale, y, counts * scale))
         if target.forces is not None and structure.labels.forces is not None:
             scales = factor * self.weights.force_factors(structure.labels.forces)
             y = target.forces.ravel() * scales
-            blocks.append(RowBlock(index, group, "forces", rows[7:] * scales[:, None], y))
+            none = np.zeros((len(y), len(numbers)))
+            blocks.append(RowBlock(index, group, "forces", rows[7:] * scales[:, None], y, none))
         if target.stress is not None:
             scale = factor / n_atoms
             y = -target.stress * structure.volume * scale
-            blocks.append(RowBlock(index, group, "stress", rows[1:7] * scale, y))
+            none = np.zeros((len(y), len(numbers)))
+            blocks.append(RowBlock(index, group, "stress", rows[1:7] * scale, y, none))
         return blocks
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 
 from linpot.basis.ace import Basis
 from linpot.errors import InputError
@@ -23,7 +24,7 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure, structure_from_atoms
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.fit import run_fit
-from linpot.workflow.settings import FitSettings
+from linpot.workflow.settings import FitSettings, chosen_solver
 
 Data = str | os.PathLike[str] | Dataset | Iterable[Atoms]
 """A path, a data set, or Atoms."""
@@ -39,7 +40,7 @@ def fit(
     baseline: str | EnergyModel = "zbl",
     e0: str | Mapping[str, float] = "auto",
     weights: Weights | None = None,
-    solver: float | str = "evidence",
+    solver: float | str | BaseEstimator = "evidence",
     seed: int = 0,
     threads: int = 1,
     **more: Any,
@@ -53,8 +54,9 @@ def fit(
         Test data are only evaluated; errors are in the potential's provenance.
     n_functions, cutoff, body_order, baseline, e0, weights, seed, threads
         See `FitSettings`.
-    solver : {"evidence", "gcv"} or float
-        Ridge regression with the penalty chosen or given.
+    solver : {"evidence", "gcv"}, float, the name of another solver, or an estimator
+        Ridge regression with the penalty chosen or given; see `FitSettings` for names, and
+        `Foreign` for the estimators of scikit-learn that can be used.
     **more
         Other fields of `FitSettings`.
 
@@ -75,7 +77,7 @@ def fit(
             baseline=baseline,
             e0=e0,
             weights=weights or Weights(),
-            penalty=solver,
+            **chosen_solver(solver),
             seed=seed,
             threads=threads,
             **more,

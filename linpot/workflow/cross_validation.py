@@ -8,11 +8,9 @@ import numpy as np
 
 from linpot import checks
 from linpot.errors import InputError
-from linpot.model.linear_potential import LinearPotential
 from linpot.structures.dataset import Dataset
 from linpot.workflow.evaluate import Metrics, Residuals, stream_residuals, summarise_residuals
-from linpot.workflow.fit import Monitor, Silent, gather_factors, plan_fit
-from linpot.workflow.regression import solve_factors
+from linpot.workflow.fit import Monitor, Silent, gather_rows, plan_fit
 from linpot.workflow.settings import FitSettings
 
 
@@ -60,12 +58,11 @@ def cross_validate(
     fold_of = assign_folds(groups, folds, seed)
     plan = plan_fit(train, settings, folds=folds)
     monitor.planned(plan)
-    factors, reference = gather_factors(train, plan, settings, monitor, fold_of)
+    session = gather_rows(train, plan, settings, monitor, fold_of)
     residuals: list[Residuals] = []
     monitor.stage("folds", folds)
     for fold in range(folds):
-        coefficients, _ = solve_factors(factors, plan.basis, settings, leave_out=fold)
-        potential = plan.complete(LinearPotential(plan.basis, coefficients, reference.values))
+        potential = session.solve(without_fold=fold).potential
         held_out = [s for s, own in zip(train, fold_of, strict=True) if own == fold]
         residuals += stream_residuals(potential, held_out, threads=settings.threads)
         monitor.advance(fold + 1)

@@ -13,6 +13,7 @@ from linpot.fitting.factors import factor_bytes
 from linpot.fitting.rows import BATCH
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure
+from linpot.workflow.regression import n_columns_of
 
 # Rates of one core of a 2.6 GHz server, rounded down: an estimate for people, not a promise
 _ROW_RATE = 6e9  # multiply-adds per second in design rows
@@ -76,7 +77,7 @@ def estimate_fit(
     InputError
         If even one factor per property does not fit into `memory_limit`.
     """
-    n_columns = basis.n_features + 1
+    n_columns = n_columns_of(basis)
     largest = max(s.n_atoms for s in structures) + BATCH
     in_flight = 8 * n_columns * (7 + 3 * largest) * (4 * threads + 4)
     keys = {(s.group, name) for s in structures for name in s.labels.present}
@@ -85,7 +86,7 @@ def estimate_fit(
     if memory > memory_limit * 1e9:
         merged, n_keys = True, len({name for _, name in keys}) * folds
         memory = _PROGRAM_BYTES + in_flight + factor_bytes(n_columns, n_keys)
-    _refuse_too_large(memory, n_columns - 1, memory_limit)
+    _refuse_too_large(memory, basis.n_features, memory_limit)
     n_rows = sum(
         (s.labels.energy is not None)
         + 3 * s.n_atoms * (s.labels.forces is not None)
@@ -94,7 +95,7 @@ def estimate_fit(
     )
     seconds = _row_operations(basis, structures) / _ROW_RATE / threads
     seconds += (2.0 * n_rows * n_columns**2 + (2 * n_keys + 20.0) * n_columns**3) / _FACTOR_RATE
-    return FitEstimate(n_rows, n_columns - 1, n_keys, merged, memory, seconds)
+    return FitEstimate(n_rows, basis.n_features, n_keys, merged, memory, seconds)
 
 
 def refuse_too_many_columns(n_columns: int, memory_limit: float) -> None:

@@ -9,8 +9,9 @@ from typing import Protocol
 from linpot.basis.ace import Basis, build_basis
 from linpot.basis.specification import BasisSpecification, symbols_of
 from linpot.errors import InputError
-from linpot.fitting.factors import FactorSet
 from linpot.fitting.reference_energies import ReferenceEnergies, find_reference_energies
+from linpot.fitting.rows import RowBuilder
+from linpot.model.feature_engine import FeatureEngine
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
@@ -21,8 +22,9 @@ from linpot.workflow.defaults import TAPER_START, default_radial, default_zbl
 from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.provenance import provenance
-from linpot.workflow.regression import Key, collect_factors, solve_factors
+from linpot.workflow.regression import collect_factors
 from linpot.workflow.restraints import wall_dimers
+from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.targets import subtract_model, subtract_reference
 
@@ -191,18 +193,19 @@ def run_fit(
         _check_test(train, test)
     plan = plan_fit(train, settings)
     monitor.planned(plan)
-    factors, reference = gather_factors(train, plan, settings, monitor)
+    session = gather_rows(train, plan, settings, monitor)
+    reference = session.reference
     monitor.stage("solve", 1)
-    coefficients, solver = solve_factors(factors, plan.basis, settings)
+    solution = session.solve()
     monitor.advance(1)
-    learned = LinearPotential(plan.basis, coefficients, reference.values)
-    potential = plan.complete(learned)
+    potential = solution.potential
+    learned = LinearPotential(plan.basis, solution.coefficients, reference.values)
     errors, tested = _measure(potential, train, test, settings, monitor)
     notes = _notes(plan, reference)
     shortest = {pair: seen.shortest for pair, seen in plan.distances.items()}
     dimers = check_dimers(potential, shortest)
     learned = learned.with_provenance(
-        **provenance(train, test, settings, solver),
+        **provenance(train, test, settings, solution.solver),
         e0_sources=dict(reference.sources),
         errors={"train": errors, "test": tested},
         notes=notes,
@@ -211,13 +214,41 @@ def run_fit(
     return FitResult(plan.complete(learned), errors, tested, reference, dimers, notes)
 
 
-def gather_factors(
+def prepare_fit(
+    train: Dataset, *, settings: FitSettings | None = None, monitor: Monitor | None = None
+) -> FitSession:
+    """
+    Turn data into a session that is solved and changed without touching atoms again.
+
+    Parameters
+    ----------
+    train : Dataset
+    settings : FitSettings, optional
+    monitor : Monitor, optional
+
+    Returns
+    -------
+    FitSession
+
+    Raises
+    ------
+    InputError
+        If the data or the settings cannot make a potential.
+    """
+    settings = settings or FitSettings()
+    monitor = monitor or Silent()
+    plan = plan_fit(train, settings)
+    monitor.planned(plan)
+    return gather_rows(train, plan, settings, monitor)
+
+
+def gather_rows(
     train: Dataset,
     plan: FitPlan,
     settings: FitSettings,
     monitor: Monitor,
     fold_of: Sequence[int] | None = None,
-) -> tuple[FactorSet[Key], ReferenceEnergies]:
+) -> FitSession:
     """
     Take baseline and E0 off the labels and stream the rows into factors.
 
@@ -232,16 +263,16 @@ def gather_factors(
 
     Returns
     -------
-    factors : FactorSet
-    reference : ReferenceEnergies
+    FitSession
     """
     targets = subtract_model(train, plan.baseline, threads=settings.threads)
     reference = find_reference_energies(
         train, [t.energy for t in targets], plan.basis.elements, plan.basis.cutoff, settings.e0
     )
     monitor.stage("design rows", len(train))
+    builder = RowBuilder.for_data(FeatureEngine(plan.basis), settings.weights, train)
     factors = collect_factors(
-        plan.basis,
+        builder,
         train,
         subtract_reference(train, targets, reference.values),
         settings,
@@ -250,7 +281,9 @@ def gather_factors(
         folds=fold_of,
         progress=monitor.advance,
     )
-    return factors, reference
+    return FitSession(
+        builder, plan.baseline, reference, factors, settings, merged=plan.estimate.merged
+    )
 
 
 def _check_test(train: Dataset, test: Dataset) -> None:

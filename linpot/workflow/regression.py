@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from linpot.basis.ace import Basis
 from linpot.errors import InputError
-from linpot.fitting.factors import FactorSet, combine
-from linpot.fitting.rows import RowBuilder, stream_rows
-from linpot.fitting.solvers import Ridge
+from linpot.fitting.catalogue import SOLVERS
+from linpot.fitting.estimator import FactorRegressor
+from linpot.fitting.factors import FactorSet, triangular
+from linpot.fitting.ridge import Ridge
+from linpot.fitting.rows import RowBlock, RowBuilder, stream_rows
 from linpot.fitting.weights import Weights
-from linpot.model.feature_engine import FeatureEngine
 from linpot.structures.structure import Labels, Structure
 from linpot.workflow.settings import FitSettings
 
+Floats = NDArray[np.float64]
 Key = tuple[str | None, str, int]
 """Group (None where the weights are in the rows), property, fold (0 without cross-validation)."""
 
@@ -25,7 +28,7 @@ EVERY_FOLD = -1
 
 
 def collect_factors(
-    basis: Basis,
+    builder: RowBuilder,
     structures: Sequence[Structure],
     targets: Sequence[Labels],
     settings: FitSettings,
@@ -36,11 +39,11 @@ def collect_factors(
     progress: Callable[[int], None] | None = None,
 ) -> FactorSet[Key]:
     """
-    Stream the rows of all structures into one triangular factor per key.
+    Stream the rows of all structures into one triangular factor of ``[X one_body y]`` per key.
 
     Parameters
     ----------
-    basis : Basis
+    builder : RowBuilder
     structures : sequence of Structure
     targets : sequence of Labels
         What the linear part has to explain.
@@ -58,31 +61,51 @@ def collect_factors(
     -------
     FactorSet
     """
-    weights = settings.weights
-    builder = RowBuilder.for_data(FeatureEngine(basis), weights, structures)
-    factors: FactorSet[Key] = FactorSet(basis.n_features + 1)
+    basis = builder.engine.basis
+    factors: FactorSet[Key] = FactorSet(n_columns_of(basis))
     for block in stream_rows(
         builder, structures, targets, threads=settings.threads, progress=progress
     ):
         fold = 0 if folds is None else int(folds[block.structure])
-        if merged:
-            weight = weights.of(block.group, block.name)
-            factors.add((None, block.name, fold), block.X * weight, block.y * weight)
-        else:
-            factors.add((block.group, block.name, fold), block.X, block.y)
+        key, rows = keyed(block, settings.weights, merged=merged, fold=fold)
+        factors.add(key, rows[:, :-1], rows[:, -1])
     if restraints:
         for block in builder.build([(0, structure, structure.labels) for structure in restraints]):
-            factors.add((None, block.name, EVERY_FOLD), block.X, block.y)
+            # no atom of a restraint has an E0: the learned part alone is to vanish
+            X = np.column_stack([block.X, np.zeros_like(block.one_body)])
+            factors.add((None, block.name, EVERY_FOLD), X, block.y)
     return factors
+
+
+def n_columns_of(basis: Basis) -> int:
+    """Return the columns of a factor: features, one-body energies, target."""
+    return basis.n_features + len(basis.elements) + 1
+
+
+def keyed(block: RowBlock, weights: Weights, *, merged: bool, fold: int) -> tuple[Key, Floats]:
+    """Return the key of a block and its rows ``[X one_body y]``."""
+    if merged:
+        weight = weights.of(block.group, block.name)
+        return (None, block.name, fold), block.rows * weight
+    return (block.group, block.name, fold), block.rows
+
+
+def weight_of(weights: Weights, key: Key) -> float:
+    """Return the weight of the residuals of a key."""
+    group, name, _ = key
+    return 1.0 if group is None else weights.of(group, name)
 
 
 def solve_factors(
     factors: FactorSet[Key],
     basis: Basis,
     settings: FitSettings,
+    weights: Mapping[Key, float],
+    combination: Floats,
     *,
-    leave_out: int | None = None,
-) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    constraints: tuple[Floats, Floats] | None = None,
+    prior_mean: Floats | None = None,
+) -> tuple[Floats, dict[str, Any]]:
     """
     Solve for the coefficients.
 
@@ -91,8 +114,13 @@ def solve_factors(
     factors : FactorSet
     basis : Basis
     settings : FitSettings
-    leave_out : int, optional
-        Fold that is not used.
+    weights : mapping of key to float
+        Of the residuals; 0 leaves a key out.
+    combination : float64[n_elements + 1]
+        The target is ``[one_body y] combination``.
+    constraints : (float64[m, n_features], float64[m]), optional
+        ``A c = b`` holds exactly.
+    prior_mean : float64[n_features], optional, eV
 
     Returns
     -------
@@ -103,19 +131,26 @@ def solve_factors(
     Raises
     ------
     InputError
-        If all weights are zero.
+        If all weights are zero, or a solver other than ridge gets constraints or a prior mean.
     """
-    factor, n_rows = factors.combined(
-        lambda key: 0.0 if key[2] == leave_out else _weight(settings.weights, key)
-    )
+    factor, n_rows = factors.combined(weights)
     if n_rows == 0:
         raise InputError("all weights are zero; give at least one property a positive weight")
+    n = basis.n_features
     scales = settings.prior.scales(basis)
-    scaled = combine([(1.0, factor * np.append(scales, 1.0))], len(factor))
-    solver = Ridge(settings.penalty).fit_factor(scaled, n_rows)
+    scaled = triangular(np.column_stack([factor[:, :n] * scales, factor[:, n:] @ combination]))
+    solver: FactorRegressor
+    if settings.solver == "ridge":
+        mean = None if prior_mean is None else prior_mean / scales
+        exact = None if constraints is None else (constraints[0] * scales, constraints[1])
+        solver = Ridge(settings.penalty, mean, exact)
+    elif constraints is None and prior_mean is None:
+        chosen = settings.solver
+        solver = SOLVERS[chosen]() if isinstance(chosen, str) else clone(chosen)
+    else:
+        raise InputError(
+            f"`solver` must be ridge for exact labels or a fit around a potential, "
+            f"got {settings.solver!r}"
+        )
+    solver.fit_factor(scaled, n_rows)
     return solver.coef_ * scales, solver.get_solver_state()
-
-
-def _weight(weights: Weights, key: Key) -> float:
-    group, name, _ = key
-    return 1.0 if group is None else weights.of(group, name)

@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sklearn.base import BaseEstimator
+
 from linpot import checks
 from linpot.basis.specification import DEGREE_OFFSETS, MAX_BODY_ORDER, Degrees
 from linpot.errors import InputError
+from linpot.fitting.catalogue import SOLVERS
+from linpot.fitting.estimator import FactorRegressor
+from linpot.fitting.foreign import Foreign
 from linpot.fitting.priors import SmoothnessPrior
-from linpot.fitting.solvers import PENALTY_RULES
+from linpot.fitting.ridge import PENALTY_RULES
 from linpot.fitting.weights import Weights
 from linpot.model.protocol import EnergyModel
 
@@ -38,7 +43,11 @@ class FitSettings:
     e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
         See `find_reference_energies`.
     weights : Weights
+    solver : {"ridge", "ard", "omp", "lasso", "svd", "qr"} or FactorRegressor
+        Ridge; automatic relevance determination; matching pursuit or LASSO up to the knee of the
+        path; truncated singular values; rank-revealing QR.
     penalty : {"evidence", "gcv"} or float
+        Of ridge.
     prior : SmoothnessPrior
     angular_weight, pair_weight, degree_offsets
         See `BasisSpecification`.
@@ -61,6 +70,7 @@ class FitSettings:
     baseline: str | EnergyModel = "zbl"
     e0: str | Mapping[str, float] = "auto"
     weights: Weights = field(default_factory=Weights)
+    solver: str | FactorRegressor = "ridge"
     penalty: float | str = "evidence"
     prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
     angular_weight: float = 0.8
@@ -77,6 +87,12 @@ class FitSettings:
         checks.integer("threads", self.threads, low=1)
         checks.non_negative("restraint", self.restraint, "weight in 1/eV")
         checks.positive("memory_limit", self.memory_limit, "number of GB")
+        if isinstance(self.solver, str):
+            checks.one_of("solver", self.solver, SOLVERS)
+        elif not isinstance(self.solver, FactorRegressor):
+            raise InputError(
+                f"`solver` must be one of {', '.join(SOLVERS)} or an estimator, got {self.solver!r}"
+            )
         if isinstance(self.penalty, str):
             checks.one_of("penalty", self.penalty, PENALTY_RULES)
         else:
@@ -95,8 +111,26 @@ class FitSettings:
             "body_order": self.body_order,
             "baseline": self.baseline if isinstance(self.baseline, str) else self.baseline.kind,
             "weights": self.weights.as_dict(),
+            "solver": self.solver if isinstance(self.solver, str) else type(self.solver).__name__,
             "penalty": self.penalty,
             "prior": self.prior.as_dict(),
             "restraint": self.restraint,
             "seed": self.seed,
         }
+
+
+def chosen_solver(solver: float | str | BaseEstimator) -> dict[str, Any]:
+    """
+    Return the settings that one value for the solver stands for.
+
+    Parameters
+    ----------
+    solver : float, str or estimator
+        The penalty of ridge, the rule that chooses it, the name of another solver, or an
+        estimator, of scikit-learn's those that `Foreign` takes.
+    """
+    if isinstance(solver, FactorRegressor) or (isinstance(solver, str) and solver in SOLVERS):
+        return {"solver": solver}
+    if isinstance(solver, BaseEstimator):
+        return {"solver": Foreign(solver)}
+    return {"penalty": solver}

@@ -12,29 +12,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from linpot import checks
-from linpot.errors import InputError
-from linpot.fitting.factors import update_factor
+from linpot.fitting.constraints import LinearConstraints
+from linpot.fitting.estimator import FactorRegressor
+from linpot.fitting.factors import shift_target
 
 Floats = NDArray[np.float64]
 PENALTY_RULES = ("evidence", "gcv")
 
 
-class Ridge(RegressorMixin, BaseEstimator):
+class Ridge(FactorRegressor):
     """
-    Linear least squares with a quadratic penalty, ``|y - X c|^2 + penalty |c|^2``.
-
-    Obeys the scikit-learn estimator contract; `fit_factor` is the same fit from a triangular
-    factor. No intercept.
+    Linear least squares with a quadratic penalty, ``|y - X c|^2 + penalty |c - prior_mean|^2``.
 
     Parameters
     ----------
     penalty : float or {"evidence", "gcv"}
         Given, or chosen by the marginal likelihood or by generalised cross-validation.
+    prior_mean : array_like[n_features], optional
+        Coefficients known beforehand, in units of the columns: those of an existing potential, or
+        of a cheaper reference. Zero if not given.
+    constraints : (array_like[m, n_features], array_like[m]), optional
+        ``A c = b`` holds exactly; see `LinearConstraints`.
 
     Attributes
     ----------
@@ -55,45 +57,15 @@ class Ridge(RegressorMixin, BaseEstimator):
     Technometrics 21, 215 (1979), eq. 2.3 (generalised cross-validation).
     """
 
-    def __init__(self, penalty: float | str = "evidence") -> None:
+    def __init__(
+        self,
+        penalty: float | str = "evidence",
+        prior_mean: ArrayLike | None = None,
+        constraints: tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> None:
         self.penalty = penalty
-
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Ridge:
-        """
-        Fit to rows.
-
-        Parameters
-        ----------
-        X : array_like[n_rows, n_features]
-        y : array_like[n_rows]
-        sample_weight : array_like[n_rows], optional
-            Multiplies the squared residuals: a row of weight 2 counts as two rows.
-
-        Returns
-        -------
-        Ridge
-            Itself.
-
-        Raises
-        ------
-        InputError
-            If a weight is negative, or all are zero.
-        """
-        checked: tuple[Floats, Floats] = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        rows = np.column_stack(checked)
-        n_rows: float = len(rows)
-        size = rows.shape[1]
-        if sample_weight is not None:
-            weights = checks.finite_array("sample_weight", sample_weight, [len(rows)])
-            if weights.min() < 0.0 or weights.max() == 0.0:
-                worst = float(weights.min())
-                raise InputError(
-                    f"`sample_weight` must be non-negative and not all zero, got {worst}"
-                )
-            rows *= np.sqrt(weights)[:, None]
-            n_rows = float(weights.sum())
-        factor = np.triu(update_factor(np.zeros((size, size), order="F"), rows))
-        return self.fit_factor(factor, n_rows)
+        self.prior_mean = prior_mean
+        self.constraints = constraints
 
     def fit_factor(self, factor: Floats, n_rows: float) -> Ridge:
         """
@@ -114,8 +86,18 @@ class Ridge(RegressorMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If `penalty` is neither a non-negative number nor a known rule.
+            If `penalty` is neither a non-negative number nor a known rule, `prior_mean` does not
+            have one number per column, or `constraints` depend on each other.
         """
+        n_features = len(factor) - 1
+        mean = np.zeros(n_features)
+        if self.prior_mean is not None:
+            mean = checks.finite_array("prior_mean", self.prior_mean, [n_features])
+            factor = shift_target(factor, mean)
+        constraints = None
+        if self.constraints is not None:
+            constraints = LinearConstraints.checked(*self.constraints, n_features).around(mean)
+            factor = constraints.reduce(factor)
         problem = _Spectrum(factor, n_rows)
         if isinstance(self.penalty, str):
             rule = checks.one_of("penalty", self.penalty, PENALTY_RULES)
@@ -125,19 +107,14 @@ class Ridge(RegressorMixin, BaseEstimator):
         else:
             penalty = checks.non_negative("penalty", self.penalty)
         self.penalty_ = penalty
-        self.coef_ = problem.coefficients(penalty)
+        found = problem.coefficients(penalty)
+        self.coef_ = (found if constraints is None else constraints.expand(found)) + mean
         self.noise_variance_ = problem.noise_variance(penalty)
         self.prior_variance_ = self.noise_variance_ / penalty if penalty > 0.0 else np.inf
         self.effective_parameters_ = problem.effective_parameters(penalty)
         self.log_evidence_ = -problem.negative_log_evidence(penalty) if penalty > 0.0 else -np.inf
         self.n_features_in_ = len(self.coef_)
         return self
-
-    def predict(self, X: ArrayLike) -> Floats:
-        """Return ``X coef_``: float64[n_rows]."""
-        check_is_fitted(self)
-        checked: Floats = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(checked @ self.coef_)
 
     def get_solver_state(self) -> dict[str, Any]:
         """Return what provenance records of the fit."""

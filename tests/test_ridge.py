@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from linpot.errors import InputError
 from linpot.fitting.factors import FactorSet
-from linpot.fitting.solvers import Ridge
+from linpot.fitting.ridge import Ridge
 
 
 def problem(
@@ -199,8 +199,12 @@ def test_fit_leaves_the_estimator_parameters_and_the_input_alone():
     estimator = Ridge("evidence")
     weights = np.full(len(y), 2.0)
     assert estimator.fit(X, y, sample_weight=weights) is estimator
-    assert estimator.get_params() == {"penalty": "evidence"}
-    assert clone(estimator).get_params() == {"penalty": "evidence"}
+    assert estimator.get_params() == {
+        "penalty": "evidence",
+        "prior_mean": None,
+        "constraints": None,
+    }
+    assert clone(estimator).get_params() == estimator.get_params()
     assert np.array_equal(X, X_before)
     assert np.array_equal(y, y_before)
     assert (weights == 2.0).all()
