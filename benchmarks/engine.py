@@ -90,7 +90,7 @@ def learned_time(model: linpot.EnergyModel, atoms: Atoms, calls: int) -> float:
 
 
 def ase_overhead(model: linpot.EnergyModel, atoms: Atoms, calls: int) -> float:
-    """What ASE and the calculator add to an evaluation on a given list, ms per step."""
+    """Measure what ASE and the calculator add to an evaluation on a given list, ms per step."""
     structure = structure_from_atoms(atoms)
     neighbors = find_neighbors(structure, model.cutoff + 0.5)
     alone = median(lambda: model.predict(structure, neighbors), calls)
