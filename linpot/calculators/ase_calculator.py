@@ -172,4 +172,4 @@ class _SkinList:
 
 
 def _largest(displacements: NDArray[np.float64]) -> float:
-    return float(np.sqrt((displacements**2).sum(axis=1).max()))
+    return float(np.sqrt(np.einsum("ia,ia->i", displacements, displacements).max()))

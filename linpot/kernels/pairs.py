@@ -41,7 +41,7 @@ def pack_pairs(
     cutoffs : float64[n_species, n_species], A
     neighbors : int64[n_pairs], out
     vectors : float64[n_pairs, 3], out, A
-    counts : int64[n_atoms, n_species], out
+    counts : int64[n_atoms, n_species], zeros in, out
         Pairs of each centre by neighbor species.
 
     Returns
@@ -50,83 +50,83 @@ def pack_pairs(
         Smallest squared distance seen, A^2.
     """
     n_species = len(cutoffs)
-    smallest = 1e300
+    flat = vectors.reshape(-1)
+    lists = (offsets, listed, shifts.reshape(-1))
+    atoms = (positions.reshape(-1), species, structure, first_atoms, cells)
+    if n_species == 1:
+        return _collect(first, last, lists, atoms, cutoffs, neighbors, None, flat, counts)
     longest = 1
     for i in range(first, last):
         longest = max(longest, offsets[i + 1] - offsets[i])
     inside, kinds = np.empty(longest, dtype=np.int64), np.empty(longest, dtype=np.int64)
-    found = np.empty(3 * longest)
-    ends = np.zeros(n_species, dtype=np.int64)
-    flat = vectors.reshape(-1)
-    system = (listed, shifts.reshape(-1), positions.reshape(-1), species, cutoffs)
+    found, ends = np.empty(3 * longest), np.zeros(n_species, dtype=np.int64)
+    smallest = 1e300
     for i in range(first, last):
-        own, begin, end = structure[i], offsets[i], offsets[i + 1]
-        base, cell = first_atoms[own], cells[own]
-        if n_species == 1:
-            place, closest = _collect(
-                i, begin, end, base, cell, system, begin, neighbors, None, flat
-            )
-            counts[i, 0] = place - begin
-        else:
-            count, closest = _collect(i, begin, end, base, cell, system, 0, inside, kinds, found)
-            for kind in range(n_species):
-                counts[i, kind] = 0
-            for k in range(count):
-                counts[i, at(kinds, k)] += 1
-            place = begin
-            for kind in range(n_species):
-                ends[kind] = place
-                place += counts[i, kind]
-            for k in range(count):
-                kind = at(kinds, k)
-                place = at(ends, kind)
-                put(ends, kind, place + 1)
-                put(neighbors, place, at(inside, k))
-                for axis in range(3):
-                    put(flat, 3 * place + axis, at(found, 3 * k + axis))
+        closest = _collect(i, i + 1, lists, atoms, cutoffs, inside, kinds, found, counts)
         smallest = min(smallest, closest)
+        total, counts[i, 0] = counts[i, 0], 0
+        for k in range(total):
+            counts[i, at(kinds, k)] += 1
+        place = offsets[i]
+        for kind in range(n_species):
+            ends[kind] = place
+            place += counts[i, kind]
+        for k in range(total):
+            kind = at(kinds, k)
+            place = at(ends, kind)
+            put(ends, kind, place + 1)
+            put(neighbors, place, at(inside, k))
+            for axis in range(3):
+                put(flat, 3 * place + axis, at(found, 3 * k + axis))
     return smallest
 
 
 @kernel
-def _collect(i, begin, end, base, cell, system, count, inside, kinds, found):
+def _collect(first, last, lists, atoms, cutoffs, inside, kinds, found, counts):
     """
-    Write the pairs of a centre that are inside their cutoff from place `count` on.
+    Write the pairs of centres that are inside their cutoff, and how many they are.
 
-    Returns the place after them, and the smallest squared distance seen.
+    Without `kinds` they go to the places where they are listed, else to the beginning, with their
+    species. Returns the smallest squared distance seen.
     """
-    listed, shifts, positions, species, cutoffs = system
-    x0, y0, z0 = positions[3 * i], positions[3 * i + 1], positions[3 * i + 2]
-    xx, xy, xz = cell[0, 0], cell[0, 1], cell[0, 2]
-    yx, yy, yz = cell[1, 0], cell[1, 1], cell[1, 2]
-    zx, zy, zz = cell[2, 0], cell[2, 1], cell[2, 2]
+    offsets, listed, shifts = lists
+    positions, species, structure, first_atoms, cells = atoms
     shifted = len(shifts) > 0
-    own = species[i]
-    limit = cutoffs[own, 0] * cutoffs[own, 0]
     smallest = 1e300
-    for p in range(begin, end):
-        # `at`: these indices are known to be inside and are not looked at
-        j = base + at(listed, p)
-        x, y = at(positions, 3 * j) - x0, at(positions, 3 * j + 1) - y0
-        z = at(positions, 3 * j + 2) - z0
-        if shifted:
-            a, b, c = at(shifts, 3 * p), at(shifts, 3 * p + 1), at(shifts, 3 * p + 2)
-            x += a * xx + b * yx + c * zx
-            y += a * xy + b * yy + c * zy
-            z += a * xz + b * yz + c * zz
-        square = x * x + y * y + z * z
-        smallest = min(smallest, square)
-        if kinds is not None:
-            kind = at(species, j)
-            put(kinds, count, kind)
-            limit = cutoffs[own, kind] * cutoffs[own, kind]
-        # written in any case and overwritten by the next: no branch to mispredict
-        put(inside, count, j)
-        put(found, 3 * count, x)
-        put(found, 3 * count + 1, y)
-        put(found, 3 * count + 2, z)
-        count += 1 if square < limit else 0
-    return count, smallest
+    for i in range(first, last):
+        x0, y0, z0 = positions[3 * i], positions[3 * i + 1], positions[3 * i + 2]
+        base, cell, own = first_atoms[structure[i]], cells[structure[i]], species[i]
+        xx, xy, xz = cell[0, 0], cell[0, 1], cell[0, 2]
+        yx, yy, yz = cell[1, 0], cell[1, 1], cell[1, 2]
+        zx, zy, zz = cell[2, 0], cell[2, 1], cell[2, 2]
+        limit = cutoffs[own, 0] * cutoffs[own, 0]
+        begin, end = offsets[i], offsets[i + 1]
+        start = begin if kinds is None else 0
+        count = start
+        for p in range(begin, end):
+            # `at`: these indices are known to be inside and are not looked at
+            j = base + at(listed, p)
+            x, y = at(positions, 3 * j) - x0, at(positions, 3 * j + 1) - y0
+            z = at(positions, 3 * j + 2) - z0
+            if shifted:
+                a, b, c = at(shifts, 3 * p), at(shifts, 3 * p + 1), at(shifts, 3 * p + 2)
+                x += a * xx + b * yx + c * zx
+                y += a * xy + b * yy + c * zy
+                z += a * xz + b * yz + c * zz
+            square = x * x + y * y + z * z
+            smallest = min(smallest, square)
+            if kinds is not None:
+                kind = at(species, j)
+                put(kinds, count, kind)
+                limit = cutoffs[own, kind] * cutoffs[own, kind]
+            # written in any case and overwritten by the next: no branch to mispredict
+            put(inside, count, j)
+            put(found, 3 * count, x)
+            put(found, 3 * count + 1, y)
+            put(found, 3 * count + 2, z)
+            count += 1 if square < limit else 0
+        counts[i, 0] = count - start
+    return smallest
 
 
 @kernel

@@ -83,7 +83,7 @@ def pack_listed(
     structure = np.repeat(np.arange(len(structures)), np.diff(first_atoms))
     kept = np.empty(len(listed), dtype=np.int64)
     vectors = np.empty((len(listed), 3))
-    counts = np.empty((n_atoms, len(elements)), dtype=np.int64)
+    counts = np.zeros((n_atoms, len(elements)), dtype=np.int64)
     smallest = []
 
     def work(run: tuple[int, int]) -> None:
