@@ -57,8 +57,8 @@ def convert(source: str, output: str, overwrite: bool) -> None:
     """
     Turn FILE.yace, a potential for LAMMPS, into one for linpot.
 
-    Potentials that linpot wrote can be read, without their baselines, which stand in the input of
-    LAMMPS.
+    Any potential of `pair_style pace` can be read, without what stands in the input of LAMMPS next
+    to it. Those that linpot wrote become what they were.
     """
     terminal = pass_terminal()
     check_outputs({"OUTPUT": output}, [source], overwrite=overwrite)
