@@ -85,7 +85,7 @@ def _document(
             family=family,
             parameters=(2.5 + 0.2 * i,),
             cutoff=CUTOFF - 0.2 * i - 0.1 * j,
-            cutoff_width=0.5 if family == "ChebExpCos" else 0.0,
+            cutoff_width=0.47 if family == "ChebExpCos" else 0.0,
             inner_cutoff=2.4 if inner else 0.0,
             inner_width=1.1 if inner else 0.0,
             core_strength=40.0 + 5.0 * i if core else 0.0,

@@ -140,7 +140,7 @@ def real_monomials(function: Function, nodes: Sequence[int]) -> tuple[Ints, Floa
     for t, l in enumerate(function.angular.tolist()):
         conjugate = real_from_complex(l).conj()
         weights[:, :, t] *= conjugate[l + real[:, :, t], l + components[:, None, t]]
-    values: Floats = weights.prod(axis=2).real
+    values = weights.prod(axis=2).real
     owners, which = np.nonzero(values)
     starts = np.asarray(nodes) + function.angular
     monomials = np.sort(starts + real[owners, which], axis=1)
@@ -150,9 +150,9 @@ def real_monomials(function: Function, nodes: Sequence[int]) -> tuple[Ints, Floa
 def _added_up(rows: Ints, terms: Floats) -> tuple[Ints, Floats]:
     """Add up terms of equal rows; what cancels is dropped."""
     distinct, index = np.unique(rows, axis=0, return_inverse=True)
-    totals = np.stack(
-        [np.bincount(index.ravel(), column, minlength=len(distinct)) for column in terms.T], axis=1
-    )
+    totals = np.zeros((len(distinct), terms.shape[1]))
+    for k, column in enumerate(terms.T):
+        totals[:, k] = np.bincount(index.ravel(), column, minlength=len(distinct))
     totals[np.abs(totals) <= _ROUNDING * np.abs(terms).max(axis=0, initial=0.0)] = 0.0
     kept = totals.any(axis=1)
     return distinct[kept], totals[kept]
