@@ -148,7 +148,7 @@ def in_turn(programs: dict[str, PaceProgram], models: dict[str, Any], atoms: Ato
 def silicon(lmp: str, folder: str) -> dict[str, Any]:
     train = linpot.read_dataset(data_folder() / "zuo2020" / "Si_train.extxyz.gz")
     test = linpot.read_dataset(data_folder() / "zuo2020" / "Si_test.extxyz.gz")
-    crystal, small = rattled_silicon(), sheared(rattled_silicon(2), 0.1)
+    crystal, small = rattled_silicon(), sheared(bulk("Si", cubic=True) * (2, 2, 2), 0.1)
     results: dict[str, Any] = {"cutoff_A": CUTOFF, "agreement": [], "sizes": []}
     for n_functions in SIZES:
         potential = fit_silicon(n_functions, train, test).potential

@@ -84,7 +84,7 @@ def _core(bonds, center, around) -> float:
         if r < bond["rcut"] and bond["prehc"] != 0:
             own = bond["prehc"] * exp(-bond["lambdahc"] * r * r) / r
             own *= (1 + cos(pi * r / bond["rcut"])) / 2
-            total += own * (1 - _inner(bond, r))
+            total += own * (1 - _inner(bond, r) if bond["inner_cutoff_type"] == "distance" else 1)
     return total
 
 

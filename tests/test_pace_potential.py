@@ -58,8 +58,8 @@ def test_cases_cover_all_families_embeddings_and_core_repulsion():
         "FinnisSinclairShiftedScaled",
     }
     assert {e.n_densities for e in embeddings} == {1, 2, 3}
-    assert any(b.core_strength and b.inner_cutoff for b in bonds)
-    assert any(b.core_strength and not b.inner_cutoff for b in bonds)
+    assert any(b.core_strength and b.inner_kind == "distance" for b in bonds)
+    assert any(b.core_strength and b.inner_kind == "density" for b in bonds)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -240,3 +240,23 @@ def test_what_the_engine_cannot_run_is_refused_with_its_place():
 def test_damaged_state_is_refused(tmp_path):
     with pytest.raises(FileFormatError, match="the document of the potential"):
         PacePotential.from_state({"yace": "elements: [Si]"}, {})
+
+
+def test_damaged_files_are_run_or_refused_but_never_break():
+    """Whatever a byte is turned into: a potential, or one error that names the place."""
+    text, structure = text_of("densities"), cluster_of("densities")
+    rng = np.random.default_rng(0)
+    pieces = [*"0123456789-.[]{}:,e \n", "1e308", "-1", "9" * 20, ".nan", "1.5", "200"]
+    refused = 0
+    for _ in range(150):
+        start = int(rng.integers(len(text)))
+        end = start + int(rng.integers(4))
+        damaged = text[:start] + pieces[rng.integers(len(pieces))] + text[end:]
+        try:
+            potential = PacePotential(parse_yace(damaged))
+        except FileFormatError:
+            refused += 1
+            continue
+        if potential.cutoff < 50.0 and set(potential.elements) >= {"Si", "Ge"}:
+            potential.predict(structure)
+    assert 50 < refused < 150

@@ -49,6 +49,7 @@ def document_of(kind: str) -> YaceDocument:
         "roots": lambda: _document(
             3, "ChebLinear", 3, Embedding(3, (1.0, 0.5, 0.7, 1.5, -0.2, 2.0), "FinnisSinclair")
         ),
+        # core repulsion up to the cutoff
         "linear_core": lambda: _document(1, "ChebExpCos", 4, Embedding(), core=True),
     }[kind]()
 
@@ -88,7 +89,8 @@ def _document(
             cutoff_width=0.47 if family == "ChebExpCos" else 0.0,
             inner_cutoff=2.4 if inner else 0.0,
             inner_width=1.1 if inner else 0.0,
-            core_strength=40.0 + 5.0 * i if core else 0.0,
+            inner_kind="density" if core and not inner else "distance",
+            core_strength=(40.0 if inner else 4.0) + 5.0 * i if core else 0.0,
             core_decay=0.4,
         )
         for (i, j), bond in document.bonds.items()
