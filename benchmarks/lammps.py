@@ -137,12 +137,16 @@ def random_potential(elements: tuple[str, ...], body_order: int) -> linpot.Linea
 def in_turn(programs: dict[str, PaceProgram], models: dict[str, Any], atoms: Atoms) -> Any:
     """Time LAMMPS and linpot one after the other, several times; us per atom and step."""
     times: dict[str, list[float]] = {name: [] for name in (*programs, *models)}
+    shares = []
     for _ in range(REPEATS):
         for name, program in programs.items():
-            times[name].append(program.step_time(atoms, CALLS))
+            time, share = program.step_time(atoms, CALLS)
+            times[name].append(time)
+            shares.append(share)
         for name, model in models.items():
             times[name].append(step_time(model, atoms, 1, CALLS))
-    return {name: {"median": float(np.median(own)), "all": own} for name, own in times.items()}
+    result = {name: {"median": float(np.median(own)), "all": own} for name, own in times.items()}
+    return result | {"share_of_pair_styles_in_lammps": min(shares)}
 
 
 def silicon(lmp: str, folder: str) -> dict[str, Any]:
@@ -221,7 +225,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.lmp is None:
         raise SystemExit("name an `lmp` with ML-PACE, as an argument or by LINPOT_LMP")
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
     with tempfile.TemporaryDirectory() as folder:
         results = {
             "lammps": {
@@ -232,6 +237,7 @@ def main() -> None:
             "random": random_alloys(given.lmp, folder),
             "published": [published(given.lmp, path) for path in given.published],
         }
+    os.sched_setaffinity(0, cores)
     print("written:", write_results("lammps", {"seed": 0, **results}))
 
 

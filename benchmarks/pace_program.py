@@ -72,8 +72,8 @@ class PaceProgram:
         turn = Prism(atoms.cell.array, pbc=True).vector_to_ase
         return Answer(rows[:, 1], turn(rows[:, 2:5]), turn(rows[:, 5:8]))
 
-    def step_time(self, atoms: Atoms, steps: int) -> float:
-        """Return the time of a step of molecular dynamics, us per atom."""
+    def step_time(self, atoms: Atoms, steps: int) -> tuple[float, float]:
+        """Return the time of a step of dynamics, us per atom, and the pair styles' share of it."""
         script = [
             "velocity all create 300 1",
             "fix 1 all nve",
@@ -84,7 +84,8 @@ class PaceProgram:
         with tempfile.TemporaryDirectory() as folder:
             log = self._run(Path(folder), atoms, script)
         seconds, n = re.findall(r"Loop time of (\S+) on 1 procs for (\d+) steps", log)[-1]
-        return float(seconds) / int(n) / len(atoms) * 1e6
+        pair = re.findall(r"Pair +\| *(\S+) *\|", log)[-1]
+        return float(seconds) / int(n) / len(atoms) * 1e6, float(pair) / float(seconds)
 
     def _run(self, folder: Path, atoms: Atoms, script: Sequence[str]) -> str:
         for file in self.files:

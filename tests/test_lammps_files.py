@@ -223,7 +223,7 @@ def test_export_and_convert_go_to_lammps_and_back(tmp_path, monkeypatch):
     assert n_functions == linear(2, 3).n_functions
     assert f"Saved b.linpot: {n_functions['Si']} functions on Si" in result.stdout
     result = run("convert", str(TWO_SPECIES), "c.linpot")
-    assert "Saved c.linpot: 8 functions on Al, 8 functions on Ni" in result.stdout
+    assert "8 functions on Al, 8 functions on Ni; radial functions from tables." in result.stdout
     assert "pace" in run("info", "c.linpot").stdout
 
 

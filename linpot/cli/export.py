@@ -10,6 +10,7 @@ from linpot.cli.parsing import Value, parse_number
 from linpot.cli.tables import in_bytes
 from linpot.io.potential_file import load_potential, save_potential
 from linpot.lammps.files import LammpsFiles, read_lammps, write_lammps
+from linpot.lammps.pace_potential import PacePotential
 from linpot.lammps.radial_expansion import TOLERANCE
 
 
@@ -26,7 +27,7 @@ from linpot.lammps.radial_expansion import TOLERANCE
     type=Value("E", parse_number),
     default=TOLERANCE,
     show_default=True,
-    help="Relative error of radial functions; 1e-8 saves LAMMPS about a seventh of its time.",
+    help="Relative error of radial functions; 1e-8 saves LAMMPS time (docs/lammps.md).",
 )
 @overwrite_option
 @verbosity_options
@@ -65,7 +66,8 @@ def convert(source: str, output: str, overwrite: bool) -> None:
     potential = read_lammps(source)
     save_potential(potential, output, overwrite=overwrite)
     counts = ", ".join(f"{n} functions on {s}" for s, n in potential.n_functions.items())
-    terminal.say(f"Saved {output}: {counts}.")
+    how = "; radial functions from tables" if isinstance(potential, PacePotential) else ""
+    terminal.say(f"Saved {output}: {counts}{how}.")
 
 
 def _check_lines(files: LammpsFiles) -> str:

@@ -79,7 +79,7 @@ def write_lammps(
         LAMMPS stops when atoms come closer than the table starts.
     tolerance : float
         Error of a radial function, relative to its largest value, from which more base functions
-        are spent on it; 1e-8 saves LAMMPS about a seventh of its time.
+        are spent on it; 1e-8 saves LAMMPS time (docs/lammps.md).
     overwrite : bool
 
     Returns
