@@ -19,6 +19,7 @@ from linpot.lammps.export import export_potential
 from linpot.lammps.pace_potential import PacePotential
 from linpot.lammps.pace_program import pace_program, real_monomials
 from linpot.lammps.yace_parser import parse_yace
+from linpot.lammps.yace_text import yace_text
 from linpot.structures.structure import Structure
 from tests.laws.cases import linear, structure_for
 from tests.naive_yace import naive_yace_energies
@@ -185,6 +186,44 @@ def test_real_monomials_are_real_parts_of_complex_products():
         assert abs(found - expected) < 1e-13 * max(abs(expected), 1.0)
 
 
+def test_small_coefficients_of_large_radial_functions_count():
+    """R_nl times 1e9 and coefficients over 1e9 per factor are the same potential."""
+    document = document_of("powers")
+    bonds = {
+        pair: replace(bond, coefficients=1e9 * bond.coefficients)
+        for pair, bond in document.bonds.items()
+    }
+    scaled = tuple(
+        f if f.rank == 1 else replace(f, coefficients=1e-9**f.rank * f.coefficients)
+        for f in document.functions[0]
+    )
+    other = PacePotential(replace(document, bonds=bonds, functions=(scaled,)))
+    found = other.predict(cluster_of("powers"))
+    expected = PacePotential(document).predict(cluster_of("powers"))
+    assert np.abs(found.atomic_energies - expected.atomic_energies).max() < 1e-12
+    assert np.abs(found.forces - expected.forces).max() < 1e-11
+
+
+@pytest.mark.parametrize("name", ["powers", "densities"])
+def test_switch_that_acts_without_core_repulsion(name):
+    """As ML-PACE has it: a wide switch weighs energies down even where nothing repels."""
+    document = document_of(name)
+    changed = replace(
+        document,
+        embeddings=tuple(
+            replace(e, core_cutoff=200.0, core_width=250.0) for e in document.embeddings
+        ),
+        bonds={pair: replace(b, core_strength=0.0) for pair, b in document.bonds.items()},
+    )
+    structure = cluster_of(name)
+    symbols = [chemical_symbols[z] for z in structure.numbers]
+    expected = naive_yace_energies(yace_text(changed), symbols, structure.positions)
+    found = PacePotential(changed).predict(structure).atomic_energies
+    assert np.abs(found - expected).max() < 1e-9  # tables of 0.001 A against formulas
+    without = replace(changed, embeddings=document.embeddings)
+    assert np.abs(PacePotential(without).predict(structure).atomic_energies - found).max() > 0.01
+
+
 def test_functions_that_do_not_depend_on_l_are_one_channel():
     document = export_potential(linear(1, 4)).document
     own = pace_program(document, 0, np.ones((1, 1)))
@@ -200,6 +239,10 @@ def test_species_without_functions_has_its_reference_energy():
     assert (energies[0::2] != document.isolated_atom_energies[0]).all()
     mute = PacePotential(replace(document, functions=((), ())))
     assert np.abs(mute.predict(cluster_of("bessel")).forces).max() == 0.0
+    embedded = document_of("densities")
+    half = PacePotential(replace(embedded, functions=(embedded.functions[0], ())))
+    whole = PacePotential(embedded).predict(cluster_of("densities")).atomic_energies
+    assert (half.predict(cluster_of("densities")).atomic_energies[0::2] == whole[0::2]).all()
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -24,7 +24,7 @@ from linpot.lammps.document import Function, YaceDocument
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_ROUNDING = 1e-14  # what cancels between products is below this, relative to the largest term
+_ROUNDING = 1e-14  # what cancels between terms of a monomial is below this, relative to them
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,10 +150,11 @@ def real_monomials(function: Function, nodes: Sequence[int]) -> tuple[Ints, Floa
 def _added_up(rows: Ints, terms: Floats) -> tuple[Ints, Floats]:
     """Add up terms of equal rows; what cancels is dropped."""
     distinct, index = np.unique(rows, axis=0, return_inverse=True)
-    totals = np.zeros((len(distinct), terms.shape[1]))
+    totals, sizes = np.zeros((2, len(distinct), terms.shape[1]))
     for k, column in enumerate(terms.T):
         totals[:, k] = np.bincount(index.ravel(), column, minlength=len(distinct))
-    totals[np.abs(totals) <= _ROUNDING * np.abs(terms).max(axis=0, initial=0.0)] = 0.0
+        sizes[:, k] = np.bincount(index.ravel(), np.abs(column), minlength=len(distinct))
+    totals[np.abs(totals) <= _ROUNDING * sizes] = 0.0
     kept = totals.any(axis=1)
     return distinct[kept], totals[kept]
 
