@@ -224,7 +224,9 @@ def test_export_and_convert_go_to_lammps_and_back(tmp_path, monkeypatch):
     assert f"Saved b.linpot: {n_functions['Si']} functions on Si" in result.stdout
     result = run("convert", str(TWO_SPECIES), "c.linpot")
     assert "8 functions on Al, 8 functions on Ni; radial functions from tables." in result.stdout
-    assert "pace" in run("info", "c.linpot").stdout
+    shown = run("info", "c.linpot").stdout
+    assert "Potential of LAMMPS pair_style pace" in shown
+    assert ["Ni", "8", "1", "4", "0.75"] in [line.split() for line in shown.splitlines()]
 
 
 def test_commands_refuse_what_cannot_be_done(tmp_path, monkeypatch):

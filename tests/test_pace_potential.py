@@ -14,7 +14,7 @@ from ase.data import atomic_numbers, chemical_symbols
 import linpot
 from linpot.basis.clebsch_gordan import real_from_complex
 from linpot.errors import FileFormatError
-from linpot.lammps.document import FAMILIES, YaceDocument
+from linpot.lammps.document import FAMILIES, Function, YaceDocument
 from linpot.lammps.export import export_potential
 from linpot.lammps.pace_potential import PacePotential
 from linpot.lammps.pace_program import pace_program, real_monomials
@@ -184,6 +184,29 @@ def test_real_monomials_are_real_parts_of_complex_products():
             )
         ).real  # fmt: skip
         assert abs(found - expected) < 1e-13 * max(abs(expected), 1.0)
+
+
+@pytest.mark.parametrize("rank", [7, 10])
+def test_ranks_above_those_of_linpot_have_the_energies_of_direct_sums(rank):
+    document = document_of("powers")
+    ls = np.array([1, 1, *[0] * (rank - 4), 1, 1])
+    components = np.zeros((3, rank), dtype=np.int64)
+    components[1, [0, 1]] = 1, -1
+    components[2, [0, -1]] = 1, -1
+    high = Function(
+        species=np.zeros(rank, dtype=np.int64),
+        radial=1 + np.arange(rank) % 2,
+        angular=ls,
+        components=components,
+        coefficients=np.array([[0.3], [-0.7], [0.2]]) * 0.2**rank,
+    )
+    changed = replace(document, functions=((*document.functions[0], high),))
+    structure = cluster_of("powers")
+    symbols = [chemical_symbols[z] for z in structure.numbers]
+    expected = naive_yace_energies(yace_text(changed), symbols, structure.positions)
+    found = PacePotential(changed).predict(structure).atomic_energies
+    assert np.abs(found - CASES["powers"]["energies"]).max() > 1e-3
+    assert np.abs(found - expected).max() < 1e-9  # tables of 0.001 A against formulas
 
 
 def test_small_coefficients_of_large_radial_functions_count():
