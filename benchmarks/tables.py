@@ -1,5 +1,5 @@
 """
-Tables of README.md and docs/decisions.md, written from the committed results.
+Tables of README.md, docs/decisions.md and docs/lammps.md, written from the committed results.
 
     python -m benchmarks.tables          # rewrite the tables
     python -m benchmarks.tables --check  # exit 1 if they are not up to date
@@ -16,6 +16,8 @@ from benchmarks.record import RESULTS
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+
+TIMED = ("lammps", "lammps_loose", "linpot", "linpot_from_tables")
 
 # Test MAE (meV/atom, eV/A) of published potentials: Zuo et al., J. Phys. Chem. A 124, 731 (2020)
 PUBLISHED = {
@@ -155,6 +157,83 @@ def _brief(errors: dict[str, Any]) -> str:
     return f"{1e3 * errors['energy_mae']:.2f} / {errors['forces_mae']:.4f}"
 
 
+def lammps() -> str:
+    """Return the generated part of docs/lammps.md."""
+    results = load("lammps")
+    silicon = results["silicon"]
+    loose = list(silicon["sizes"][0]["base_functions"])[1]
+    n_atoms = silicon["sizes"][0]["n_atoms"]
+    lines = [
+        f"LAMMPS {results['lammps']['version'].split(' - ')[1]}; {results['lammps']['build']}.",
+        f"Our scripts as written, {silicon['agreement'][0]['n_atoms']} rattled atoms, against "
+        "linpot's engine; largest differences:",
+        "",
+        "| potential | energy of an atom (eV) | forces, of the largest |",
+        "|---|---|---|",
+    ]
+    foreign = [
+        row["agreement"] | {"potential": f"InP, {_functions(row)}, published"}
+        for row in results["published"]
+    ]
+    for row in [*silicon["agreement"], *results["random"], *foreign]:
+        energy, forces = row["energy_of_an_atom_eV"], row["forces_of_the_largest"]
+        lines.append(f"| {row['potential']} | {energy:.0e} | {forces:.0e} |")
+    share = min(
+        row["us"]["share_of_pair_styles_in_lammps"]
+        for row in (*silicon["sizes"], *results["published"])
+    )
+    moved = max(row.get("positions_A", 0.0) for row in silicon["agreement"])
+    steps = silicon["agreement"][0]["steps_of_1_fs"]
+    lines += [
+        "",
+        f"{steps} steps of 1 fs from 600 K at constant energy, LAMMPS and ASE with the same "
+        f"velocities: positions agree within {moved:.0e} A.",
+        "",
+        f"Time of a step of {n_atoms} atoms, us per atom, one core, LAMMPS and linpot (through "
+        "ASE) in turn; medians of",
+        f"{len(silicon['sizes'][0]['us']['linpot']['all'])} runs. Pair styles take "
+        f"{100 * share:.0f} % of LAMMPS' time or more. In brackets the number of base functions",
+        "of the file and the largest error of a radial function. `PacePotential`: the same file "
+        "with tables in place of",
+        "linpot's own radial functions. Ratios are to the faster of both files of LAMMPS.",
+        "",
+        f"| functions | LAMMPS | LAMMPS, `--tolerance {loose}` | linpot | ratio | "
+        "`PacePotential` | ratio |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in silicon["sizes"]:
+        times = {name: own["median"] for name, own in row["us"].items() if name in TIMED}
+        first, second = (
+            f"{times[name]:.1f} ({row['base_functions'][key]}, {row['radial_error'][key]:.0e})"
+            for name, key in (("lammps", "default"), ("lammps_loose", loose))
+        )
+        lines.append(
+            f"| silicon, {row['n_functions']} | {first} | {second} | {times['linpot']:.1f} | "
+            f"{row['times_faster']:.0f} | {times['linpot_from_tables']:.1f} | "
+            f"{row['times_faster_from_tables']:.0f} |"
+        )
+    for row in results["published"]:
+        own, other = row["us"]["linpot"]["median"], row["us"]["lammps"]["median"]
+        lines.append(
+            f"| InP, {_functions(row)} | {other:.1f} | | | | {own:.1f} | "
+            f"{row['times_faster']:.0f} |"
+        )
+    lines += [
+        "",
+        "Published: linear ACE of InP, github.com/cesmix-mit/pod-examples, "
+        + ", ".join(row["file"].split("/")[0] for row in results["published"])
+        + "; sha256 in lammps.json.",
+        "",
+        _origin(results),
+    ]
+    return "\n".join(lines)
+
+
+def _functions(row: dict[str, Any]) -> str:
+    counts = set(row["n_functions"].values())
+    return " and ".join(map(str, sorted(counts))) + " functions per element"
+
+
 def fresh(path: Path) -> str:
     """Return the text of a page with its generated part made anew."""
     begin, end, make = PAGES[path]
@@ -168,6 +247,11 @@ PAGES = {
         "<!-- table: begin -->",
         "<!-- table: end -->",
         recipes,
+    ),
+    README.parent / "docs" / "lammps.md": (
+        "<!-- table: begin -->",
+        "<!-- table: end -->",
+        lammps,
     ),
 }
 

@@ -26,6 +26,9 @@ from linpot.lammps.yace_text import yace_text
 from linpot.structures.structure import structure_from_atoms
 from tests.laws.cases import linear, zbl
 from tests.test_cli import assert_refused, run
+from tests.test_yace_direct import ATOMS, ENERGIES
+
+TWO_SPECIES = Path(__file__).parent / "data" / "yace" / "two_species.yace"
 
 UNIFORM = linpot.ZBL(
     ("Si", "Ge"),
@@ -184,15 +187,22 @@ def test_parts_that_lammps_has_no_style_for_are_refused(tmp_path):
 # Reading
 
 
-def test_missing_and_foreign_files_are_refused(tmp_path):
+def test_missing_and_unusable_files_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"cannot read '.*none\.yace'"):
         linpot.read_lammps(tmp_path / "none.yace")
     (tmp_path / "bytes.yace").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(FileFormatError, match="must be text"):
         linpot.read_lammps(tmp_path / "bytes.yace")
-    foreign = Path(__file__).parent / "data" / "yace" / "two_species.yace"
-    with pytest.raises(FileFormatError, match=r"cannot use '.*two_species\.yace': bonds"):
-        linpot.read_lammps(foreign)
+    text = TWO_SPECIES.read_text().replace("distance", "zbl")
+    (tmp_path / "zbl.yace").write_text(text)
+    with pytest.raises(FileFormatError, match=r"cannot use '.*zbl\.yace': bonds.*zbl is not"):
+        linpot.read_lammps(tmp_path / "zbl.yace")
+
+
+def test_file_of_another_program_is_read(tmp_path):
+    potential = linpot.read_lammps(TWO_SPECIES)
+    assert isinstance(potential, linpot.PacePotential)
+    assert potential.predict(ATOMS).atomic_energies == pytest.approx(ENERGIES, abs=2e-12)
 
 
 # The command line
@@ -212,6 +222,11 @@ def test_export_and_convert_go_to_lammps_and_back(tmp_path, monkeypatch):
     n_functions = linpot.load("b.linpot").n_functions
     assert n_functions == linear(2, 3).n_functions
     assert f"Saved b.linpot: {n_functions['Si']} functions on Si" in result.stdout
+    result = run("convert", str(TWO_SPECIES), "c.linpot")
+    assert "8 functions on Al, 8 functions on Ni; radial functions from tables." in result.stdout
+    shown = run("info", "c.linpot").stdout
+    assert "Potential of LAMMPS pair_style pace" in shown
+    assert ["Ni", "8", "1", "4", "0.75"] in [line.split() for line in shown.splitlines()]
 
 
 def test_commands_refuse_what_cannot_be_done(tmp_path, monkeypatch):

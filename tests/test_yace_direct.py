@@ -143,6 +143,9 @@ def test_what_is_no_sum_over_atoms_and_pairs_is_refused():
     curved = replace(DOCUMENT, embeddings=(embedding, DOCUMENT.embeddings[1]))
     with pytest.raises(InputError, match="embedding of Al must be linear"):
         evaluate_document(curved, ATOMS)
+    switched = tuple(replace(e, core_cutoff=200.0) for e in DOCUMENT.embeddings)
+    with pytest.raises(InputError, match="must not reach `rho_core_cutoff`"):
+        evaluate_document(replace(DOCUMENT, embeddings=switched), ATOMS)
     bonds = {p: replace(b, inner_kind="zbl") for p, b in DOCUMENT.bonds.items()}
     with pytest.raises(InputError, match="inner_cutoff_type"):
         evaluate_document(replace(DOCUMENT, bonds=bonds), ATOMS)

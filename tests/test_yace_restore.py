@@ -12,7 +12,7 @@ import pytest
 from linpot.errors import FileFormatError
 from linpot.lammps.document import YaceDocument
 from linpot.lammps.export import export_potential
-from linpot.lammps.restore import restore_potential
+from linpot.lammps.restore import OtherProgramError, restore_potential
 from linpot.lammps.yace_parser import parse_yace
 from linpot.lammps.yace_text import yace_text
 from linpot.model.linear_potential import LinearPotential
@@ -132,6 +132,7 @@ def test_documents_of_other_kinds_are_refused_with_the_reason():
     by_l[0, 1] *= 1.1
     rows = 1.01 * bond.coefficients
     curved = replace(document.embeddings[0], parameters=(1.0, 0.5))
+    switched = replace(document.embeddings[0], core_cutoff=200.0)
     pairs = document.functions[0][0]
     body = max(document.functions[0], key=lambda f: len(f.components))
     odd = replace(
@@ -139,6 +140,7 @@ def test_documents_of_other_kinds_are_refused_with_the_reason():
     )
     cases = {
         "one linear density": replace(document, embeddings=(curved,)),
+        "rho_core_cutoff acts": replace(document, embeddings=(switched,)),
         "radbasename is ChebPow": with_bonds(document, family="ChebPow"),
         "prehc is not 0": with_bonds(document, core_strength=1.0),
         "dcut is not 0": with_bonds(document, cutoff_width=0.1),
@@ -152,15 +154,9 @@ def test_documents_of_other_kinds_are_refused_with_the_reason():
         "is no rotation-invariant one": replace(document, functions=((odd,),)),
     }  # fmt: skip
     for message, other in cases.items():
-        with pytest.raises(FileFormatError, match=message) as caught:
+        with pytest.raises(OtherProgramError, match=message) as caught:
             restore_potential(other)
-        assert "linpot's engine cannot evaluate it yet" in str(caught.value)
-
-
-def test_file_of_another_program_is_parsed_but_not_restored():
-    text = (Path(__file__).parent / "data" / "yace" / "two_species.yace").read_text()
-    with pytest.raises(FileFormatError, match="tabulated radial functions"):
-        restore_potential(parse_yace(text))
+        assert "`PacePotential` runs it" in str(caught.value)
 
 
 def test_damaged_files_are_read_or_refused_but_never_break():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from linpot.basis.coupling import couple
 from linpot.basis.enumeration import Block, select_blocks
 from linpot.basis.program import Program
+from linpot.basis.shared_products import SharedProducts
 from linpot.basis.specification import BasisSpecification
 
 
@@ -172,7 +173,7 @@ def build_program(blocks: tuple[Block, ...], n_species: int) -> Program:
         np.sort(coupling.monomials + layout.nodes_of(block), axis=1)
         for block, coupling in zip(blocks, couplings, strict=True)
     ]
-    products = _Products(1 + layout.n_densities, monomials)
+    products = SharedProducts(1 + layout.n_densities, monomials)
     leaves, leaf_of = np.unique(np.concatenate(products.leaves), axis=0, return_inverse=True)
     starts = np.cumsum([0] + [len(nodes) for nodes in monomials])
     offsets, entries, coefficients, factors = [0], [], [], []
@@ -235,65 +236,3 @@ class _DensityLayout:
     def nodes_of(self, block: Block) -> NDArray[np.int64]:
         """Return the node of the m = -l component of every factor: int64[order]."""
         return np.array([self._start[z, n] + l * l for l, z, n in block.channels], dtype=np.int64)
-
-
-class _Products:
-    """
-    Shares the inner products of monomials: pairs first, then triples of a pair and a density.
-
-    A monomial of nodes a <= b <= .. becomes a*1, a*b, (ab)*c, (ab)*(cd), (abc)*(de) or
-    (abc)*(def).
-
-    Attributes
-    ----------
-    first_node : int
-        Node of the first product.
-    terms : int64[n_terms, 2]
-        Factors of each product node.
-    leaves : list of int64[n_monomials, 2]
-        The two nodes whose product is the monomial.
-    """
-
-    def __init__(self, first_node: int, monomials: list[NDArray[np.int64]]) -> None:
-        self.first_node = first_node
-        halves = [_halves(m) for m in monomials]
-        triples = _unique_rows([h for both in halves for h in both if h.shape[1] == 3], 3)
-        pairs = _unique_rows(
-            [h for both in halves for h in both if h.shape[1] == 2] + [triples[:, :2]], 2
-        )
-        first_triple = first_node + len(pairs)
-        inner = np.stack([first_node + _find(pairs, triples[:, :2]), triples[:, 2]], axis=1)
-        self.terms = np.concatenate([pairs, inner])
-
-        def node(half: NDArray[np.int64]) -> NDArray[np.int64]:
-            width = half.shape[1]
-            if width == 0:
-                return np.zeros(len(half), dtype=np.int64)
-            if width == 1:
-                return half[:, 0]
-            if width == 2:
-                return first_node + _find(pairs, half)
-            return first_triple + _find(triples, half)
-
-        self.leaves = [np.stack([node(left), node(right)], axis=1) for left, right in halves]
-
-
-def _halves(monomials: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    order = monomials.shape[1]
-    cut = {1: 1, 2: 1, 3: 2, 4: 2, 5: 3, 6: 3}[order]
-    return monomials[:, :cut], monomials[:, cut:]
-
-
-def _unique_rows(parts: list[NDArray[np.int64]], width: int) -> NDArray[np.int64]:
-    if not parts:
-        return np.zeros((0, width), dtype=np.int64)
-    return np.unique(np.concatenate(parts), axis=0)
-
-
-def _find(table: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the index of each row in a table of sorted unique rows."""
-    if len(rows) == 0:
-        return np.zeros(0, dtype=np.int64)
-    base = int(max(table.max(), rows.max())) + 1
-    weights = base ** np.arange(table.shape[1] - 1, -1, -1)
-    return np.searchsorted(table @ weights, rows @ weights)

@@ -10,6 +10,7 @@ from linpot.cli.parsing import Value, parse_number
 from linpot.cli.tables import in_bytes
 from linpot.io.potential_file import load_potential, save_potential
 from linpot.lammps.files import LammpsFiles, read_lammps, write_lammps
+from linpot.lammps.pace_potential import PacePotential
 from linpot.lammps.radial_expansion import TOLERANCE
 
 
@@ -26,7 +27,7 @@ from linpot.lammps.radial_expansion import TOLERANCE
     type=Value("E", parse_number),
     default=TOLERANCE,
     show_default=True,
-    help="Relative error of radial functions; 1e-8 saves LAMMPS about a seventh of its time.",
+    help="Relative error of radial functions; 1e-8 saves LAMMPS time (docs/lammps.md).",
 )
 @overwrite_option
 @verbosity_options
@@ -57,15 +58,16 @@ def convert(source: str, output: str, overwrite: bool) -> None:
     """
     Turn FILE.yace, a potential for LAMMPS, into one for linpot.
 
-    Potentials that linpot wrote can be read, without their baselines, which stand in the input of
-    LAMMPS.
+    Any potential of `pair_style pace` can be read, without what stands in the input of LAMMPS next
+    to it. Those that linpot wrote become what they were.
     """
     terminal = pass_terminal()
     check_outputs({"OUTPUT": output}, [source], overwrite=overwrite)
     potential = read_lammps(source)
     save_potential(potential, output, overwrite=overwrite)
     counts = ", ".join(f"{n} functions on {s}" for s, n in potential.n_functions.items())
-    terminal.say(f"Saved {output}: {counts}.")
+    how = "; radial functions from tables" if isinstance(potential, PacePotential) else ""
+    terminal.say(f"Saved {output}: {counts}{how}.")
 
 
 def _check_lines(files: LammpsFiles) -> str:

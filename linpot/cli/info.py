@@ -25,6 +25,7 @@ from linpot.cli.tables import (
 )
 from linpot.io.datasets import read_dataset
 from linpot.io.potential_file import is_potential_file, load_potential
+from linpot.lammps.pace_potential import PacePotential
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import ModelSum
@@ -58,6 +59,8 @@ def _show_potential(terminal: Terminal, file: str, potential: EnergyModel) -> No
             _show_learned(terminal, part)
         elif isinstance(part, ZBL):
             terminal.show(_zbl_table(part))
+        elif isinstance(part, PacePotential):
+            terminal.show(_pace_table(part))
         else:
             terminal.show(f"Part {part.kind}: {' '.join(part.elements)}, {part.cutoff:.2f} A")
     for part in parts:
@@ -74,6 +77,21 @@ def _show_learned(terminal: Terminal, part: LinearPotential) -> None:
         "continuous slope."
     )
     terminal.show(e0_table(part.isolated_atom_energies, origin.get("e0_sources", {})))
+
+
+def _pace_table(part: PacePotential) -> RenderableType:
+    table = make_table(["element", "functions", "densities", "largest rank", "E0 (eV)"])
+    document = part.document
+    for i, symbol in enumerate(part.elements):
+        functions = document.functions[i]
+        table.add_row(
+            symbol,
+            str(len(functions)),
+            str(document.embeddings[i].n_densities),
+            str(max((function.rank for function in functions), default=0)),
+            f"{document.isolated_atom_energies[i]:.6g}",
+        )
+    return titled("Potential of LAMMPS pair_style pace, radial functions from tables", table)
 
 
 def _zbl_table(part: ZBL) -> RenderableType:

@@ -10,6 +10,7 @@ from linpot.kernels.compile import kernel
 from linpot.kernels.harmonics import fill_harmonics, pull_back_harmonics
 from linpot.kernels.lanes import at, fma, load, load_pairs, splat, square_root, store, twice
 from linpot.kernels.radial import fill_radial
+from linpot.kernels.tables import fill_from_table, table_scratch
 
 
 @kernel
@@ -49,7 +50,9 @@ def fill_densities(slots, vectors, radials, channels, constants, radial, slope, 
         First slot of each neighbor species, and the end.
     vectors : float64[n_slots * 3 * 16], A
         Pairs ``3 slot + axis``.
-    radials : tuple of (parameters[n_species, 4], recurrence[n_species, n_radial, 3], harmonic)
+    radials : tuple of (parameters[n_species, 4], recurrence, harmonic, table)
+        Radial functions by float64[n_species, n_radial, 3] as in `fill_radial`, without a table, or
+        by a table float64[n_species, n_nodes, 2, n_functions] as in `fill_from_table`.
     channels : tuple of (offsets, radial, weight, start, angular, size)
         Channels of neighbor species z are ``offsets[z]:offsets[z + 1]``, by ascending radial.
     constants : float64[n_densities]
@@ -58,8 +61,9 @@ def fill_densities(slots, vectors, radials, channels, constants, radial, slope, 
     harmonics : float64[2, n_angular * 16], scratch
     nodes : float64[n_nodes * 8], out
     """
-    parameters, recurrence, harmonic = radials
-    offsets, channel_radial, weight, _, _, _ = channels
+    parameters, _, harmonic, table = radials
+    offsets, _, _, _, _, _ = channels
+    scratch = table_scratch(table)
     store(nodes, 0, splat(1.0))
     for k in range(len(constants)):
         store(nodes, 1 + k, splat(constants[k]))
@@ -71,14 +75,14 @@ def fill_densities(slots, vectors, radials, channels, constants, radial, slope, 
             for u in range(together):
                 r, _, x, y, z = polar(vectors, slot + u)
                 if slope is None:
-                    fill_radial(
-                        r, parameters[species], recurrence[species], first, last, channel_radial,
-                        weight, radial[slot + u], None,
+                    _fill_radials(
+                        r, species, radials, table, scratch, first, last, channels,
+                        radial[slot + u], None,
                     )  # fmt: skip
                 else:
-                    fill_radial(
-                        r, parameters[species], recurrence[species], first, last, channel_radial,
-                        weight, radial[slot + u], slope[slot + u],
+                    _fill_radials(
+                        r, species, radials, table, scratch, first, last, channels,
+                        radial[slot + u], slope[slot + u],
                     )  # fmt: skip
                 fill_harmonics(x, y, z, harmonic, harmonics[u])
             if together == 2:
@@ -89,6 +93,25 @@ def fill_densities(slots, vectors, radials, channels, constants, radial, slope, 
             else:
                 _add_slot(first, last, channels, radial[slot], harmonics[0], nodes)
             slot += together
+
+
+@kernel
+def _fill_radials(
+    r, species, radials, table, scratch, first, last, channels, radial, d_radial
+):  # fmt: skip
+    """Evaluate radial functions from their recurrence, or from a table where there is one."""
+    parameters, recurrence, _, _ = radials
+    _, channel_radial, weight, _, _, _ = channels
+    if table is None:
+        fill_radial(
+            r, parameters[species], recurrence[species], first, last, channel_radial, weight,
+            radial, d_radial,
+        )  # fmt: skip
+    else:
+        fill_from_table(
+            r, parameters[species], table[species], scratch, first, last, channel_radial, weight,
+            radial, d_radial,
+        )  # fmt: skip
 
 
 @kernel

@@ -16,6 +16,7 @@ from linpot.kernels.densities import (
     polar,
     pull_back_densities,
 )
+from linpot.kernels.embedding import embed
 from linpot.kernels.harmonics import fill_harmonic_gradients
 from linpot.kernels.jacobian import fill_feature_row, fill_node_entries
 from linpot.kernels.lanes import aligned, at, fma, load, load_pairs, splat, store, twice
@@ -33,10 +34,11 @@ TILE = 4
 
 @kernel
 def evaluate_blocks(
-    first, last, layout, pairs, program, leaves, weights, adjoint, energies, forces, virials
-):
+    first, last, layout, pairs, program, leaves, weights, embedding, adjoint, energies, forces,
+    virials,
+):  # fmt: skip
     """
-    Evaluate K outputs per centre, and the forces of their weighted sum.
+    Evaluate K outputs per centre, and the forces of their weighted sum; or one function of them.
 
     Parameters
     ----------
@@ -49,12 +51,15 @@ def evaluate_blocks(
     leaves : tuple of (fours, twos, ones, right)
         As in `pull_back_leaves`.
     weights : float64[K, n_leaves], eV
+    embedding : float64[n] or None
+        As in `embed`: the energy is a function of the K outputs.
     adjoint : float64[n_atoms, K] or None
         Weight of every output of every atom in the sum whose forces are wanted; None for one
-        output of weight 1.
+        output of weight 1, and with an embedding, which has its own.
     energies : float64[n_atoms, K], out, eV
+        float64[n_atoms, 1] with an embedding.
     forces : float64[n_atoms, 3] or None, out (added to), eV/A
-        Of ``sum_ik adjoint[i, k] energies[i, k]``.
+        Of ``sum_ik adjoint[i, k] energies[i, k]``, or of the embedding's energies.
     virials : float64[n_atoms, 6], out (set for the centres), eV
     """
     centers, slots, _ = layout
@@ -77,8 +82,14 @@ def evaluate_blocks(
         own = slots[block]
         fill_densities(own, vectors, radials, channels, constants, radial, slope, harmonics, nodes)
         fill_products(1 + len(constants), products, nodes)
+        if embedding is not None:
+            for k in range(n_outputs):
+                store(outputs, k, read_out(leaves, weights[k], nodes))
+            embed(embedding, outputs, factors)
         if forces is not None:
-            if adjoint is None:
+            if embedding is not None:
+                pull_back_leaves(leaves, weights, factors, nodes, nodes_adjoint)
+            elif adjoint is None:
                 store(outputs, 0, pull_back_leaves(leaves, weights, None, nodes, nodes_adjoint))
             else:
                 for lane in range(8):
@@ -92,13 +103,13 @@ def evaluate_blocks(
                 (radial, slope, harmonics[0], harmonics[1], ordered), nodes_adjoint, gradients,
             )  # fmt: skip
             add_block_forces(block, layout, pairs, vectors, places, gradients, forces, virials)
-        if forces is None or adjoint is not None:
+        if embedding is None and (forces is None or adjoint is not None):
             for k in range(n_outputs):
                 store(outputs, k, read_out(leaves, weights[k], nodes))
         for lane in range(8):
             i = centers[block, lane]
             if i >= 0:
-                for k in range(n_outputs):
+                for k in range(energies.shape[1]):
                     energies[i, k] = outputs[8 * k + lane]
 
 

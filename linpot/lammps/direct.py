@@ -217,6 +217,9 @@ def _atom(
     np.add.at(pair_densities, others, base)
     np.add.at(densities, others, radial * harmonics[:, None, :])
 
+    embedding = document.embeddings[center]
+    if core.sum() > embedding.core_cutoff - embedding.core_width:
+        raise InputError("core repulsion must not reach `rho_core_cutoff`, where it acts on others")
     energy = document.isolated_atom_energies[center] + float(core.sum())
     pair_adjoint = np.zeros(pair_densities.size)
     adjoint = np.zeros(densities.size, dtype=complex)

@@ -30,7 +30,7 @@ def base_values(bond: Bond, r: Floats) -> tuple[Floats, Floats]:
     """
     s: Complexes = r.astype(np.complex128) + 1j * _STEP
     values = _family(bond, s) * _inner_switch(bond, s)[:, None]
-    values[r >= bond.cutoff] = 0.0
+    values[(r >= bond.cutoff) | (r <= bond.inner_cutoff - bond.inner_width)] = 0.0
     return values.real.copy(), values.imag / _STEP
 
 

@@ -14,9 +14,10 @@ from linpot.io.atomic import check_output
 from linpot.io.text_file import read_text, write_text
 from linpot.lammps.check import ExportCheck, check_export
 from linpot.lammps.export import export_potential
+from linpot.lammps.pace_potential import PacePotential
 from linpot.lammps.pair_styles import input_script, pair_lines
 from linpot.lammps.radial_expansion import TOLERANCE
-from linpot.lammps.restore import restore_potential
+from linpot.lammps.restore import OtherProgramError, restore_potential
 from linpot.lammps.yace_parser import parse_yace
 from linpot.lammps.yace_text import yace_text
 from linpot.model.linear_potential import LinearPotential
@@ -78,7 +79,7 @@ def write_lammps(
         LAMMPS stops when atoms come closer than the table starts.
     tolerance : float
         Error of a radial function, relative to its largest value, from which more base functions
-        are spent on it; 1e-8 saves LAMMPS about a seventh of its time.
+        are spent on it; 1e-8 saves LAMMPS time (docs/lammps.md).
     overwrite : bool
 
     Returns
@@ -129,9 +130,9 @@ def write_lammps(
     )
 
 
-def read_lammps(path: str | os.PathLike[str]) -> LinearPotential:
+def read_lammps(path: str | os.PathLike[str]) -> LinearPotential | PacePotential:
     """
-    Read a ``.yace`` file that linpot wrote, or one of the same kind.
+    Read a ``.yace`` file.
 
     Baselines stand in the input script of LAMMPS, not in the file: add them by ``+``.
 
@@ -141,18 +142,23 @@ def read_lammps(path: str | os.PathLike[str]) -> LinearPotential:
 
     Returns
     -------
-    LinearPotential
+    LinearPotential or PacePotential
+        The first for what linpot wrote, or files of the same kind; the second for all others.
 
     Raises
     ------
     InputError
         If there is no such file.
     FileFormatError
-        If it is damaged, or holds a potential that linpot's engine cannot express.
+        If it is damaged, or holds a potential that linpot's engine cannot run.
     """
     document = parse_yace(read_text(path), str(path))
     try:
         return restore_potential(document)
+    except OtherProgramError:
+        pass
+    try:
+        return PacePotential(document)
     except FileFormatError as error:
         raise FileFormatError(f"cannot use '{path}': {error}") from error
 

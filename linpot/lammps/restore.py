@@ -29,6 +29,10 @@ _SAME_RADIAL = 1e-4  # of the largest value: far above rounding, far below anoth
 _SAME_FUNCTION = 1e-9
 
 
+class OtherProgramError(FileFormatError):
+    """A document is valid, but not of the kind that linpot writes."""
+
+
 def restore_potential(document: YaceDocument) -> LinearPotential:
     """
     Rebuild a potential from a document.
@@ -43,7 +47,7 @@ def restore_potential(document: YaceDocument) -> LinearPotential:
 
     Raises
     ------
-    FileFormatError
+    OtherProgramError
         If its energy is not one of linpot's programs: other radial functions, several densities,
         core repulsion, functions that are no invariants.
     """
@@ -84,11 +88,9 @@ def _number(document: YaceDocument, species: int) -> int:
     return int(atomic_numbers[document.elements[species]])
 
 
-def _refuse(reason: str) -> FileFormatError:
-    return FileFormatError(
-        f"{reason}: this potential is not of the kind that linpot writes; it can be parsed "
-        "(`parse_yace`) but linpot's engine cannot evaluate it yet, that needs tabulated radial "
-        "functions"
+def _refuse(reason: str) -> OtherProgramError:
+    return OtherProgramError(
+        f"{reason}: this potential is not of the kind that linpot writes; `PacePotential` runs it"
     )
 
 
@@ -96,6 +98,8 @@ def _radial_parameters(document: YaceDocument) -> dict[tuple[int, int], RadialPa
     for i, embedding in enumerate(document.embeddings):
         if embedding.n_densities != 1 or embedding.parameters != (1.0, 1.0):
             raise _refuse(f"embeddings[{i}] is not one linear density")
+        if embedding.core_cutoff - embedding.core_width < 0.0:
+            raise _refuse(f"embeddings[{i}]: rho_core_cutoff acts without core repulsion")
     radial = {}
     for (i, j), bond in document.bonds.items():
         where, twin = f"bonds[{[i, j]}]", document.bonds[j, i]

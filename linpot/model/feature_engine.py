@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from linpot.basis.ace import Basis
-from linpot.kernels.engine import add_design_rows, evaluate_blocks, fill_block_features
+from linpot.kernels.engine import add_design_rows, fill_block_features
+from linpot.model.energy_engine import EnergyEngine, Task
 from linpot.model.kernel_program import KernelProgram
 from linpot.model.pair_batch import PairBatch
-from linpot.model.prediction import Predictions, Work
-from linpot.parallel import cut, run_tasks
-
-BLOCKS_PER_TASK = 16
-"""Threads take about so many blocks at a time, or more ..."""
-MOST_TASKS = 16
-"""... so that there are not many more tasks than this: each has its own sums of forces."""
+from linpot.parallel import run_tasks
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Task = tuple[int, int, int]
-"""Centre species, first and last block."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ class FeatureGradients:
     values: Floats
 
 
-class FeatureEngine:
+class FeatureEngine(EnergyEngine):
     """
     Evaluates a basis on batches of pairs.
 
@@ -62,78 +53,14 @@ class FeatureEngine:
     """
 
     def __init__(self, basis: Basis) -> None:
+        programs = [
+            KernelProgram(*arrays)
+            for arrays in zip(
+                basis.programs, basis.radial_parameters, basis.radial_recurrence, strict=True
+            )
+        ]
+        super().__init__(programs, np.ascontiguousarray(basis.radial_parameters[:, :, 0]))
         self.basis = basis
-        self.programs = [KernelProgram(p, basis, z) for z, p in enumerate(basis.programs)]
-
-    @cached_property
-    def cutoffs(self) -> Floats:
-        """Cutoff of each ordered pair of species: float64[n_species, n_species], A."""
-        return np.ascontiguousarray(self.basis.radial_parameters[:, :, 0])
-
-    def leaf_weights(self, coefficients: list[Floats]) -> list[Floats]:
-        """
-        Fold coefficients into the leaves of each centre species.
-
-        Parameters
-        ----------
-        coefficients : list of float64[n_outputs, n_features], eV
-            One per centre species.
-
-        Returns
-        -------
-        list of float64[n_outputs, n_leaves], eV
-        """
-        return [p.leaf_weights(c) for p, c in zip(self.programs, coefficients, strict=True)]
-
-    def work_on(
-        self,
-        batch: PairBatch,
-        weights: list[Floats],
-        result: Callable[..., Predictions],
-        adjoint: Floats | None = None,
-        *,
-        forces: bool = True,
-    ) -> Work:
-        """
-        Evaluate K outputs per atom, and the forces of their sum weighted by an adjoint.
-
-        Parameters
-        ----------
-        batch : PairBatch
-            Numbered by the elements of the basis, packed to its cutoffs.
-        weights : list of float64[K, n_leaves], eV
-            One per centre species; see `leaf_weights`.
-        result : callable
-            Takes energies float64[n_atoms, K] (eV) and, where forces are wanted, the forces
-            float64[n_atoms, 3] of ``sum_ik adjoint[i, k] energies[i, k]`` (eV/A) and what each
-            centre contributes to the virial of that sum, float64[n_atoms, 6] (eV).
-        adjoint : float64[n_atoms, K], optional
-            Needed if forces of more than one output are wanted; ones for K = 1.
-        forces : bool
-
-        Returns
-        -------
-        Work
-        """
-        n_outputs = len(weights[0])
-        if forces and adjoint is None and n_outputs > 1:
-            raise ValueError("`adjoint` must be given for the forces of several outputs")
-        layout = batch.blocks.layout
-        energies = np.zeros((batch.n_atoms, n_outputs))
-
-        def add(task: Task, own_forces: Floats | None, virials: Floats) -> None:
-            species, first, last = task
-            program = self.programs[species]
-            evaluate_blocks(
-                first, last, layout, batch.pairs, program.arrays, program.leaves, weights[species],
-                adjoint, energies, own_forces, virials,
-            )  # fmt: skip
-
-        tasks = self._tasks(batch)
-        if forces:
-            return batch.summed(tasks, add, partial(result, energies))
-        unused = np.empty((0, 6))
-        return Work([partial(add, task, None, unused) for task in tasks], lambda: result(energies))
 
     def features(self, batch: PairBatch, *, threads: int = 1) -> list[Floats]:
         """
@@ -247,13 +174,3 @@ class FeatureEngine:
                 (pattern.n_entries, pattern.widest), pair_rows, atom_rows, energy_rows,
                 columns[species],
             )  # fmt: skip
-
-    def _tasks(self, batch: PairBatch) -> list[Task]:
-        """Cut the blocks into tasks, the same for any number of threads: forces depend on it."""
-        ranges = batch.blocks.ranges.tolist()
-        size = max(BLOCKS_PER_TASK, -(-ranges[-1] // MOST_TASKS))
-        return [
-            (species, begin + first, begin + last)
-            for species, (begin, end) in enumerate(pairwise(ranges))
-            for first, last in cut(end - begin, round((end - begin) / size))
-        ]

@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis
 from linpot.basis.program import Program
 from linpot.kernels.harmonics import harmonic_recurrence
 from linpot.model.jacobian_pattern import JacobianPattern, compile_jacobian
@@ -26,10 +25,14 @@ class KernelProgram:
     Parameters
     ----------
     program : Program
-    basis : Basis
-        Gives the radial functions.
-    center : int
-        Centre species.
+    parameters : float64[n_species, 4]
+        Of the radial functions with each neighbor species.
+    recurrence : float64[n_species, >= n_radial, 3]
+        As in `linpot.kernels.radial.fill_radial`.
+    table : float64[n_species, n_nodes, 2, >= n_radial], optional
+        As in `linpot.kernels.tables.fill_from_table`, in place of a recurrence.
+    embedding : float64[n], optional
+        As in `linpot.kernels.embedding.embed`, of the features as densities.
 
     Attributes
     ----------
@@ -39,11 +42,20 @@ class KernelProgram:
         As in `linpot.kernels.products.pull_back_leaves`.
     readout : tuple
         As in `linpot.kernels.products.feature`.
+    embedding : float64[n] or None
     """
 
-    def __init__(self, program: Program, basis: Basis, center: int) -> None:
+    def __init__(
+        self,
+        program: Program,
+        parameters: Floats,
+        recurrence: Floats,
+        table: Floats | None = None,
+        embedding: Floats | None = None,
+    ) -> None:
         self._program = program
-        n_species = len(basis.elements)
+        self.embedding = embedding
+        n_species = len(parameters)
         by_radial = np.argsort(program.channel_radial, kind="stable")
         # neighbor species, channel: those that see the species, by ascending radial function
         seen = [
@@ -53,9 +65,10 @@ class KernelProgram:
         channel = np.array([c for _, c in seen], dtype=np.int64)
         offsets = np.searchsorted(species, np.arange(n_species + 1)).astype(np.int64)
         radials = (
-            np.ascontiguousarray(basis.radial_parameters[center]),
-            np.ascontiguousarray(basis.radial_recurrence[center, :, : program.n_radial]),
+            np.ascontiguousarray(parameters),
+            np.ascontiguousarray(recurrence[:, : program.n_radial]),
             harmonic_recurrence(program.l_max),
+            table,
         )
         channels = (
             offsets,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import combinations_with_replacement, cycle, islice
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -18,12 +19,15 @@ from linpot.basis.ace import build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.constants import COULOMB
+from linpot.lammps.pace_potential import PacePotential
+from linpot.lammps.yace_parser import parse_yace
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
 
+FOREIGN = Path(__file__).parents[1] / "data" / "yace" / "ml_pace" / "foreign"
 CUTOFF, TAPER_START, TAPER_END = 4.0, 1.2, 2.0
 ISOLATED = {"C": -1.25, "Si": -2.5, "Ge": -3.75}
 ELEMENTS = {1: ("Si",), 2: ("Si", "Ge"), 3: ("C", "Si", "Ge")}
@@ -85,12 +89,19 @@ def zbl(n_elements: int) -> ZBL:
     )
 
 
+@cache
+def pace(name: str) -> PacePotential:
+    """A potential of another origin: radial functions from tables, embeddings."""
+    return PacePotential(parse_yace((FOREIGN / f"{name}.yace").read_text()))
+
+
 MODELS: dict[str, Callable[[], EnergyModel]] = {
     "linear-1-order-5": lambda: linear(1, 5),
     "linear-2-order-4": lambda: linear(2, 4),
     "linear-3-order-3": lambda: linear(3, 3),
     "zbl": lambda: zbl(2),
     "sum": lambda: linear(2, 3) + zbl(2),
+    "pace": lambda: pace("densities"),
 }
 
 

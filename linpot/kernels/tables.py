@@ -1,0 +1,68 @@
+"""Radial functions of many pairs from cubic tables."""
+
+from __future__ import annotations
+
+from linpot.kernels.compile import kernel
+from linpot.kernels.lanes import aligned, at, fma, load, put, store
+
+
+@kernel
+def table_scratch(table):
+    """Return what `fill_from_table` works in: distances, values and slopes; None without table."""
+    if table is None:
+        return None
+    n = table.shape[3]
+    return aligned(16), aligned(n), aligned(n)
+
+
+@kernel
+def fill_from_table(
+    r, parameters, table, scratch, first, last, channel_radial, channel_weight, radial, d_radial
+):
+    """
+    Evaluate ``w_c R_q(c)(r)`` of a range of channels and, if asked for, its derivative.
+
+    Cubic Hermite polynomials. One pair at a time, eight functions side by side: what a pair needs
+    lies together in two rows of the table.
+
+    Parameters
+    ----------
+    r : pairs, A
+        Up to the cutoff.
+    parameters : float64[4]
+        Cutoff, intervals per A, number of intervals, 0.
+    table : float64[n_nodes, 2, n_functions]
+        Values, and slopes times the width of an interval; n_functions is a multiple of 8.
+    scratch : tuple of float64[16], float64[n_functions], float64[n_functions]
+    first, last : int
+        Range of channels.
+    channel_radial : int64[n_channels]
+        Function of each channel.
+    channel_weight : float64[n_channels]
+    radial : float64[(last - first) * 16], out
+    d_radial : as radial, or None, out, 1/A
+    """
+    distances, values, slopes = scratch
+    n_groups = table.shape[2] // 8
+    by_width, last_interval = parameters[1], int(parameters[2]) - 1
+    store(distances, 0, r)
+    for inside in range(16):
+        place = at(distances, inside) * by_width
+        node = min(int(place), last_interval)
+        t = place - node
+        left, right = table[node], table[node + 1]
+        for g in range(n_groups):
+            start, d_start = load(left, g), load(left, n_groups + g)
+            d_end = load(right, n_groups + g)
+            rise = load(right, g) - start
+            square = rise * 3.0 - d_end - d_start * 2.0
+            cube = d_start + d_end - rise * 2.0
+            store(values, g, fma(fma(fma(cube, t, square), t, d_start), t, start))
+            if d_radial is not None:
+                slope = fma(fma(cube * 3.0, t, square * 2.0), t, d_start)
+                store(slopes, g, slope * by_width)
+        for c in range(first, last):
+            q, weight = at(channel_radial, c), at(channel_weight, c)
+            put(radial, 16 * (c - first) + inside, at(values, q) * weight)
+            if d_radial is not None:
+                put(d_radial, 16 * (c - first) + inside, at(slopes, q) * weight)
