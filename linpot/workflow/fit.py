@@ -135,7 +135,7 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
     distances = survey_distances(train, elements)
     specification = BasisSpecification(
         elements,
-        default_radial(distances, settings.cutoff, settings.decay),
+        default_radial(distances, settings.cutoff, settings.decay, settings.taper),
         body_order=settings.body_order,
         n_functions=settings.n_functions if settings.max_degree is None else None,
         max_degree=settings.max_degree,
@@ -156,7 +156,8 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
     )
     restraints: list[Structure] = []
     if settings.baseline == "zbl":
-        restraints = wall_dimers(distances, TAPER_START, settings.restraint)
+        start = TAPER_START if settings.taper is None else settings.taper[0]
+        restraints = wall_dimers(distances, start, settings.restraint)
     return FitPlan(basis, baseline, restraints, distances, estimate)
 
 

@@ -38,6 +38,8 @@ class FitSettings:
         From the data if not given.
     decay : float or mapping of "A-B" to float, optional
         Transform of distances, see `RadialParameters`.
+    taper : (float, float), optional
+        Where the learned part begins and is whole, in units of the shortest distance of the data.
     baseline : {"zbl", "none"} or EnergyModel
         Subtracted in training, added in prediction.
     e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
@@ -67,6 +69,7 @@ class FitSettings:
     body_order: int = 5
     cutoff: float | Mapping[str, float] | None = None
     decay: float | Mapping[str, float] | None = None
+    taper: tuple[float, float] | None = None
     baseline: str | EnergyModel = "zbl"
     e0: str | Mapping[str, float] = "auto"
     weights: Weights = field(default_factory=Weights)
@@ -87,6 +90,12 @@ class FitSettings:
         checks.integer("threads", self.threads, low=1)
         checks.non_negative("restraint", self.restraint, "weight in 1/eV")
         checks.positive("memory_limit", self.memory_limit, "number of GB")
+        if self.taper is not None:
+            start, end = checks.finite_array("taper", self.taper, [2])
+            if not 0.0 < start < end:
+                raise InputError(
+                    f"`taper` must be two ascending positive numbers, got {self.taper}"
+                )
         if isinstance(self.solver, str):
             checks.one_of("solver", self.solver, SOLVERS)
         elif not isinstance(self.solver, FactorRegressor):
@@ -109,6 +118,7 @@ class FitSettings:
         """Return plain values for provenance."""
         return {
             "body_order": self.body_order,
+            "taper": None if self.taper is None else list(self.taper),
             "baseline": self.baseline if isinstance(self.baseline, str) else self.baseline.kind,
             "weights": self.weights.as_dict(),
             "solver": self.solver if isinstance(self.solver, str) else type(self.solver).__name__,
