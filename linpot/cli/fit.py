@@ -45,6 +45,7 @@ from linpot.cli.tables import (
     label_lines,
     radial_table,
 )
+from linpot.cli.tuning import tune_and_show
 from linpot.errors import InputError
 from linpot.io.datasets import read_dataset
 from linpot.io.json_file import write_json
@@ -116,6 +117,19 @@ FAMILIES = ("ace",)
     show_default=True,
     help="Ridge with the penalty by evidence or gcv, or its value; or ard, omp, lasso, svd, qr.",
 )
+@click.option(
+    "--tune",
+    is_flag=True,
+    help="First search for settings that predict left-out parts of TRAIN better. What is given "
+    "here of cutoff, body order and weights is kept.",
+)
+@click.option(
+    "--tune-minutes",
+    type=Value("M", parse_number),
+    default=5.0,
+    show_default=True,
+    help="How long to search at most.",
+)
 @click.option("--seed", type=WHOLE, default=0, show_default=True, help="Of anything random.")
 @threads_option
 @click.option(
@@ -157,6 +171,11 @@ def fit(**options: Any) -> None:
     where = {"keys": label_keys(options), "group_key": options["group_key"]}
     train = read_and_show(terminal, "Training data", train_paths, **where)
     test = read_and_show(terminal, "Test data", test_paths, **where) if test_paths else None
+    if options["tune"]:
+        minutes = options["tune_minutes"]
+        settings = tune_and_show(
+            terminal, train, settings, minutes, lambda plan: show_plan(terminal, plan)
+        ).settings
     with ProgressBars(terminal, lambda plan: show_plan(terminal, plan)) as bars:
         result = run_fit(train, test=test, settings=settings, monitor=bars)
     # Saved before anything is printed: a closed pipe must not cost the fit.
