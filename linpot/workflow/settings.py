@@ -20,6 +20,7 @@ from linpot.fitting.weights import Weights
 from linpot.model.protocol import EnergyModel
 
 BASELINES = ("none", "zbl")
+BACKENDS = ("threads", "processes", "dask")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,13 @@ class FitSettings:
         Of anything random; a plain fit has nothing random.
     threads : int
         Results do not depend on it.
+    backend : str
+        Where design rows are made: "threads" of this process; "processes", as many as `threads`;
+        "dask", on the cluster of the present `dask.distributed.Client`; or the address of a Dask
+        scheduler, "tcp://host:8786". Results agree to rounding.
+    checkpoint : str, optional
+        Folder that keeps what is finished: a fit of the same data and settings goes on there after
+        being killed.
     memory_limit : float, GB
         Announced and kept; groups share a factor if they would not fit.
     """
@@ -82,6 +90,8 @@ class FitSettings:
     restraint: float = 10.0
     seed: int = 0
     threads: int = 1
+    backend: str = "threads"
+    checkpoint: str | None = None
     memory_limit: float = 4.0
 
     def __post_init__(self) -> None:
@@ -90,6 +100,8 @@ class FitSettings:
         checks.integer("threads", self.threads, low=1)
         checks.non_negative("restraint", self.restraint, "weight in 1/eV")
         checks.positive("memory_limit", self.memory_limit, "number of GB")
+        if "://" not in self.backend:
+            checks.one_of("backend", self.backend, BACKENDS)
         if self.taper is not None:
             start, end = checks.finite_array("taper", self.taper, [2])
             if not 0.0 < start < end:

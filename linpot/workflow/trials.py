@@ -7,7 +7,6 @@ tried without touching atoms again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +20,7 @@ from linpot.structures.dataset import Dataset
 from linpot.workflow.cross_validation import assign_folds
 from linpot.workflow.evaluate import GroupErrors, Residuals, stream_residuals, summarise_residuals
 from linpot.workflow.fit import FitPlan, Monitor, gather_rows, plan_fit
-from linpot.workflow.regression import Key, n_columns_of
+from linpot.workflow.keys import Key, n_columns_of
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 
@@ -118,7 +117,9 @@ class FoldedFit:
         data = train if settings.weights.groups else without_groups(train)
         self.plan = plan_fit(data, settings, folds=FOLDS)
         self._settings = settings
-        self._session = gather_rows(data, self.plan, settings, monitor, fold_of)
+        # every trial has rows of its own: nothing of it belongs into the checkpoint of a fit
+        own = replace(settings, checkpoint=None)
+        self._session = gather_rows(data, self.plan, own, monitor, fold_of)
         self._held_out = [
             [s for s, own in zip(data, fold_of, strict=True) if own == fold]
             for fold in range(FOLDS)
@@ -154,14 +155,9 @@ class FoldedFit:
         """Return a session over the same rows without folds, for what needs all data at once."""
         session = self._session
         factors: FactorSet[Key] = FactorSet(session.factors.n_columns)
-        counts: Counter[Key] = Counter()
         for (group, name, fold), factor in session.factors.items():
             key = (group, name, min(fold, 0))  # restraints stay in every fold
-            rows = factor.rows()
-            factors.add(key, rows[:, :-1], rows[:, -1])
-            counts[key] += factor.n_rows
-        for key, count in counts.items():
-            factors[key].n_rows = count  # rows seen, which are more than those of the factors
+            factors.merge(key, factor.rows(), factor.n_rows)
         return FitSession(
             session.builder,
             session.baseline,
