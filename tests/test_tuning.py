@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import linpot
 from linpot.errors import InputError
+from linpot.workflow.cost import CostModel, estimate_cost
 from linpot.workflow.fit import Silent, plan_fit
 from linpot.workflow.search_directions import DIRECTIONS, extended
 from linpot.workflow.trials import FoldedFit, score_of
@@ -196,3 +199,39 @@ def test_taper_reaches_radial_functions_and_restraints(data):
     assert plan.restraints[0].positions[1, 2] == pytest.approx(0.6 * shortest)
     with pytest.raises(InputError, match="`taper` must be two ascending positive numbers"):
         linpot.FitSettings(taper=(0.9, 0.6))
+
+
+def test_estimated_cost_is_that_of_the_benchmark():
+    """The committed times of the learned part, 28 neighbors: within a tenth or so."""
+    path = Path(__file__).parents[1] / "benchmarks" / "results" / "engine.json"
+    rows = json.loads(path.read_text())["silicon"]["sizes"]
+    for row in rows:
+
+        class Program:
+            n_densities, n_leaves = row["n_densities"], row["n_products"]
+
+        class Basis:
+            programs = (Program,)
+
+        measured = row.get("learned_us", row.get("kernel_us"))
+        assert estimate_cost(Basis, 28.0, [1.0]) == pytest.approx(measured, rel=0.15)
+
+
+def test_size_is_what_a_cost_allows(data):
+    model = CostModel(data)
+    sized = model.sized(SMALL, 2.0)
+    cost = model.cost(plan_fit(data, sized).basis)
+    assert 1.9 < cost <= 2.0
+    assert model.cost(plan_fit(data, model.sized(SMALL, 4.0)).basis) > 1.8 * cost
+    with pytest.raises(InputError, match="`us_per_atom` must be a time in which some functions"):
+        model.sized(SMALL, 0.9)
+
+
+def test_trials_at_a_cost_stay_below_it(data):
+    hold = [name for name in (*ALL_BUT, "prior") if name != "body_order"]
+    found = linpot.tune(data, settings=SMALL, us_per_atom=2.0, hold=[*hold, "angular_weight"])
+    model = CostModel(data)
+    sizes = {trial.settings.n_functions for trial in found.trials}
+    assert len(sizes) > 1
+    for trial in found.trials:
+        assert model.cost(plan_fit(data, trial.settings).basis) <= 2.0

@@ -42,8 +42,10 @@ def tune_and_show(
     terminal: Terminal,
     train: Dataset,
     settings: FitSettings,
-    minutes: float,
     on_plan: Callable[[FitPlan], None],
+    *,
+    minutes: float,
+    us_per_atom: float | None = None,
 ) -> TuningResult:
     """
     Search for settings; show what it will take, and at the end all trials and why one was chosen.
@@ -54,9 +56,11 @@ def tune_and_show(
     train : Dataset
     settings : FitSettings
         The start.
-    minutes : float
     on_plan : callable
         Shows the plan of the fit with the settings at the start.
+    minutes : float
+    us_per_atom : float, optional, us
+        See `run_tuning`.
 
     Returns
     -------
@@ -80,6 +84,7 @@ def tune_and_show(
             train,
             settings=settings,
             minutes=minutes,
+            us_per_atom=us_per_atom,
             hold=given_settings(),
             monitor=bars,
             on_trial=show,

@@ -96,6 +96,7 @@ def tune(
     n_functions: int | Mapping[str, int] = 500,
     *,
     minutes: float = 5.0,
+    us_per_atom: float | None = None,
     hold: Collection[str] = (),
     settings: FitSettings | None = None,
     threads: int | None = None,
@@ -113,6 +114,8 @@ def tune(
         The size asked for, per centre species.
     minutes : float
         Budget of the search; a fit with what it found comes on top.
+    us_per_atom : float, optional, us
+        A cost per atom and step, estimated, instead of a number of functions.
     hold : collection of str
         Fields of the settings that are kept.
     settings : FitSettings, optional
@@ -139,6 +142,7 @@ def tune(
         as_dataset(data),
         settings=start,
         minutes=minutes,
+        us_per_atom=us_per_atom,
         hold=hold,
         monitor=monitor,
         on_trial=on_trial,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from linpot import checks
 from linpot.basis.specification import symbols_of
@@ -18,6 +19,7 @@ from linpot.errors import ConvergenceError, InputError
 from linpot.fitting.weights import PROPERTIES
 from linpot.structures.dataset import Dataset
 from linpot.structures.distances import survey_distances
+from linpot.workflow.cost import CostModel
 from linpot.workflow.defaults import Distances
 from linpot.workflow.evaluate import GroupErrors
 from linpot.workflow.fit import FitPlan, FitResult, Monitor, Silent, plan_fit, run_fit
@@ -95,6 +97,7 @@ def run_tuning(
     *,
     settings: FitSettings | None = None,
     minutes: float = 5.0,
+    us_per_atom: float | None = None,
     hold: Collection[str] = (),
     monitor: Monitor | None = None,
     on_trial: Callable[[Trial], None] | None = None,
@@ -112,9 +115,12 @@ def run_tuning(
     train : Dataset
         Test data have no place here.
     settings : FitSettings, optional
-        The start; its `n_functions` is kept.
+        The start; its `n_functions` is kept, unless a cost is asked for.
     minutes : float
         No trial begins that would probably end later; the first one always runs.
+    us_per_atom : float, optional, us
+        Estimated cost of the learned part per atom and step (`CostModel`), instead of a number of
+        functions: every trial has as many as it allows.
     hold : collection of str
         Fields of the settings that are kept: cutoff, decay, taper, body_order, angular_weight,
         pair_weight, degree_offsets, weights, prior.
@@ -137,11 +143,17 @@ def run_tuning(
     for name in hold:
         checks.one_of("hold", name, HOLDABLE)
     fold_numbers(train)
+    sized: Callable[[FitSettings], FitSettings] | None = None
+    if us_per_atom is not None:
+        model = CostModel(train)
+        sized = partial(model.sized, us_per_atom=us_per_atom)
+        settings = sized(settings)
     plan = plan_fit(train, settings, folds=FOLDS)
     check_tunable(settings, plan)
     monitor = monitor or Silent()
     monitor.planned(plan)
-    search = _Search(train, settings, hold, _Budget(60.0 * minutes, monitor), on_trial)
+    budget = _Budget(60.0 * minutes, monitor)
+    search = _Search(train, settings, hold, budget, on_trial, sized)
     ended = "finished"
     try:
         search.run()
@@ -191,8 +203,10 @@ class _Search:
         hold: Collection[str],
         budget: _Budget,
         on_trial: Callable[[Trial], None] | None,
+        sized: Callable[[FitSettings], FitSettings] | None,
     ) -> None:
         self.train = train
+        self.sized = sized
         self.begin = settings
         self.directions = [d for d in DIRECTIONS if d.holds not in hold]
         self.hold = hold
@@ -293,6 +307,7 @@ class _Search:
         errors, score, refused = None, float("inf"), ""
         try:
             if rows is None:
+                settings = settings if self.sized is None else self.sized(settings)
                 rows = FoldedFit(self.train, settings, self.budget)
             errors = rows.errors(settings)
             score = score_of(errors, self.reference)
