@@ -25,9 +25,9 @@ from linpot.workflow.defaults import Distances
 from linpot.workflow.fit import specify_basis
 from linpot.workflow.settings import FitSettings
 
-_PER_ATOM = 0.95  # us
-_PER_DENSITY_AND_NEIGHBOR = 0.0118 / 28.0
-_PER_PRODUCT = 3.2e-4
+_PER_ATOM = 0.45  # us
+_PER_DENSITY_AND_NEIGHBOR = 0.0038 / 28.0
+_PER_PRODUCT = 1.9e-4
 _SAMPLE = 10  # structures whose neighbors are counted
 _CLOSE = 0.03  # relative, as numbers of functions are met
 _STEPS = 12
