@@ -29,8 +29,8 @@ _PER_ATOM = 0.45  # us
 _PER_DENSITY_AND_NEIGHBOR = 0.0038 / 28.0
 _PER_PRODUCT = 1.9e-4
 _SAMPLE = 10  # structures whose neighbors are counted
-_CLOSE = 0.03  # relative, as numbers of functions are met
-_STEPS = 12
+_CLOSE = 0.03  # relative
+_LARGEST = 10_000
 
 
 class CostModel:
@@ -83,39 +83,39 @@ class CostModel:
         Raises
         ------
         InputError
-            If less is asked for than a few functions cost.
+            If less is asked for than a few functions cost, or more than `_LARGEST` do.
         """
         checks.positive("us_per_atom", us_per_atom, "time in us")
-        low, high = 0.0, np.inf  # costs too little, too much
-        start = settings.n_functions
-        wanted = float(max(start.values()) if isinstance(start, Mapping) else start)
-        best: FitSettings | None = None
-        for _ in range(_STEPS):
-            sized = replace(settings, n_functions=max(1, round(wanted)))
-            try:
-                basis = build_basis(specify_basis(self._distances, sized, self._elements))
-            except InputError:  # so few functions cannot be met within 3 %
-                low = wanted
-                wanted = wanted * 1.1 if np.isinf(high) else 0.5 * (wanted + high)
-                continue
-            cost = self.cost(basis)
-            if cost <= us_per_atom:
-                best, low = sized, wanted
-                if cost > (1.0 - _CLOSE) * us_per_atom:
-                    return sized
+        largest = settings.n_functions
+        low, high = 1, max(largest.values()) if isinstance(largest, Mapping) else largest
+        while self._cost_of(replace(settings, n_functions=high)) <= us_per_atom:
+            low, high = high, 2 * high
+            if high > _LARGEST:
+                raise InputError(
+                    f"`us_per_atom` must be a time that {_LARGEST} functions would exceed, "
+                    f"got {us_per_atom}; give `n_functions`"
+                )
+        while high - low > max(1, _CLOSE * low / 2):  # high costs too much
+            middle = (low + high) // 2
+            if self._cost_of(replace(settings, n_functions=middle)) <= us_per_atom:
+                low = middle
             else:
-                high = wanted
-            guess = wanted * us_per_atom / cost
-            inside = low < guess < high
-            wanted = guess if inside else 0.5 * (low + min(high, 2.0 * low + 2.0))
-            if min(high, 1e9) - low < 1.0:
-                break
-        if best is None:
-            raise InputError(
-                f"`us_per_atom` must be a time in which some functions can be evaluated, "
-                f"got {us_per_atom}"
-            )
-        return best
+                high = middle
+        for n_functions in range(low, 0, -1):
+            sized = replace(settings, n_functions=n_functions)
+            if self._cost_of(sized) <= us_per_atom:
+                return sized
+        raise InputError(
+            f"`us_per_atom` must be a time in which some functions can be evaluated, "
+            f"got {us_per_atom}"
+        )
+
+    def _cost_of(self, settings: FitSettings) -> float:
+        """Return a cost; infinite for a number that blocks of functions cannot meet within 3 %."""
+        try:
+            return self.cost(build_basis(specify_basis(self._distances, settings, self._elements)))
+        except InputError:
+            return np.inf
 
 
 def estimate_cost(basis: Basis, n_neighbors: float, shares: Sequence[float]) -> float:
