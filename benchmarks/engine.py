@@ -89,6 +89,23 @@ def learned_time(model: linpot.EnergyModel, atoms: Atoms, calls: int) -> float:
     return median(run, calls) / len(atoms) * 1e6
 
 
+def ase_overhead(model: linpot.EnergyModel, atoms: Atoms, calls: int) -> float:
+    """Measure what ASE and the calculator add to an evaluation on a given list, ms per step."""
+    structure = structure_from_atoms(atoms)
+    neighbors = find_neighbors(structure, model.cutoff + 0.5)
+    alone = median(lambda: model.predict(structure, neighbors), calls)
+    return 1e3 * (step_time(model, atoms, 1, calls) * len(atoms) * 1e-6 - alone)
+
+
+def rows_time(model: linpot.EnergyModel, train: linpot.Dataset) -> float:
+    """Time of design rows of the first training structures, one thread, us per atom."""
+    learned = linpot.learned_part(model)
+    some = list(train)[:20]
+    batch = pack(some, learned.elements, learned.cutoffs)
+    seconds = median(lambda: learned.engine.design_rows(batch), 1)
+    return seconds / batch.n_atoms * 1e6
+
+
 def median(work: Callable[[], object], calls: int) -> float:
     """Median time of a call after a first one, s."""
     work()
@@ -130,6 +147,7 @@ def silicon(quick: bool, anchor: Anchor) -> dict[str, Any]:
             "test_mae_energy_eV": result.test["all"]["energy"]["mae"],
             "test_mae_forces_eV_A": result.test["all"]["forces"]["mae"],
             "fit_seconds_2_threads": round(fit_seconds, 2),
+            "rows_us": rows_time(potential, train),
             "crystal_us": step_time(potential, crystal, 1, calls),
             "liquid_us": step_time(potential, liquid, 1, calls),
             "crystal_us_2_threads": step_time(potential, crystal, 2, calls),
@@ -141,6 +159,7 @@ def silicon(quick: bool, anchor: Anchor) -> dict[str, Any]:
         print(row, flush=True)
         if n_functions == MEDIUM:
             large = against_atoms(potential, quick)
+            row["ase_overhead_ms"] = ase_overhead(potential, crystal, 200)
     return {"cutoff_A": CUTOFF, "sizes": rows, "against_atoms": large}
 
 

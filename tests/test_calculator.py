@@ -121,7 +121,12 @@ def test_calculator_notices_every_change(silicon):
     silicon.set_cell(silicon.cell * 1.01)
     assert changes() == ["cell"]
     silicon.set_initial_charges([0.1] * 8)
-    assert changes() == ["cell", "initial_charges"]
+    silicon.set_initial_magnetic_moments([[0.0, 0.0, 1.0]] * 8)
+    assert changes() == ["cell", "initial_charges", "initial_magmoms"]
+    silicon.get_forces()
+    assert changes() == []
+    silicon.set_initial_magnetic_moments(None)
+    assert changes() == ["initial_magmoms"]
     silicon.get_forces()
     assert changes() == []
     silicon.pbc = False

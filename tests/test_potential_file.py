@@ -304,3 +304,11 @@ def test_damaged_radial_parameters_are_refused(path, column, value):
     changed = with_array(path, "radial_parameters", change)
     with pytest.raises(FileFormatError):
         load_potential(changed)
+
+
+def test_a_potential_says_briefly_what_it_is():
+    potential = linear()
+    for thing in (potential, potential.basis):
+        text = repr(thing)
+        assert "functions on Si" in text
+        assert len(text) < 120

@@ -14,7 +14,7 @@ from linpot.basis.program import Program
 from linpot.basis.specification import BasisSpecification
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Basis:
     """
     A basis ready for the kernels.
@@ -33,6 +33,10 @@ class Basis:
     programs: tuple[Program, ...]
     radial_parameters: NDArray[np.float64]
     radial_recurrence: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} functions on {s}" for s, n in self.n_functions.items())
+        return f"Basis({counts}; cutoff {self.cutoff:g} A)"
 
     @property
     def elements(self) -> tuple[str, ...]:

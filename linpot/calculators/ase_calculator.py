@@ -74,7 +74,8 @@ class LinpotCalculator(Calculator):
         }
         for name in ("initial_charges", "initial_magmoms"):
             if known.has(name) or atoms.has(name):
-                pairs[name] = (getattr(known, f"get_{name}")(), getattr(atoms, f"get_{name}")())
+                absent = np.zeros(len(atoms))  # ASE takes them for zeros
+                pairs[name] = (known.arrays.get(name, absent), atoms.arrays.get(name, absent))
         return [name for name, (old, new) in pairs.items() if not np.array_equal(old, new)]
 
     def calculate(
@@ -171,4 +172,4 @@ class _SkinList:
 
 
 def _largest(displacements: NDArray[np.float64]) -> float:
-    return float(np.sqrt((displacements**2).sum(axis=1).max()))
+    return float(np.sqrt(np.einsum("ia,ia->i", displacements, displacements).max()))

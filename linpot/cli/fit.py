@@ -47,6 +47,7 @@ from linpot.cli.tables import (
 )
 from linpot.cli.tuning import tune_and_show
 from linpot.errors import InputError
+from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
 from linpot.io.json_file import write_json
 from linpot.io.potential_file import save_potential
@@ -56,6 +57,7 @@ from linpot.workflow.fit import FitPlan, FitResult, run_fit
 from linpot.workflow.settings import FitSettings, chosen_solver
 
 FAMILIES = ("ace",)
+_WEIGHTS = Weights()
 
 
 @click.command()
@@ -94,8 +96,8 @@ FAMILIES = ("ace",)
 @click.option(
     "--weights",
     type=Value("W", parse_weights),
-    help="'energy=100,forces=1,stress=10' (the defaults), and factors for groups, "
-    "'liquid=0.5,surface.energy=2'.",
+    help=f"'energy={_WEIGHTS.energy:g},forces={_WEIGHTS.forces:g},stress={_WEIGHTS.stress:g}' "
+    "(the defaults), and factors for groups, 'liquid=0.5,surface.energy=2'.",
 )
 @click.option(
     "--energy-window",

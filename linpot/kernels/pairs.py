@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from linpot.kernels.compile import kernel
 from linpot.kernels.lanes import at, put
 
@@ -30,7 +32,8 @@ def pack_pairs(
         Listed pairs of each centre; what is kept of them starts at the same place.
     listed : int64[n_pairs]
         Neighbors, counted inside their structure.
-    shifts : float64[n_pairs, 3]
+    shifts : float64[n_pairs, 3] or float64[0, 3]
+        Empty where nothing is periodic.
     first_atoms : int64[n_structures + 1]
     positions : float64[n_atoms, 3], A
     cells : float64[n_structures, 3, 3], A
@@ -38,7 +41,7 @@ def pack_pairs(
     cutoffs : float64[n_species, n_species], A
     neighbors : int64[n_pairs], out
     vectors : float64[n_pairs, 3], out, A
-    counts : int64[n_atoms, n_species], out
+    counts : int64[n_atoms, n_species], zeros in, out
         Pairs of each centre by neighbor species.
 
     Returns
@@ -47,37 +50,82 @@ def pack_pairs(
         Smallest squared distance seen, A^2.
     """
     n_species = len(cutoffs)
-    smallest = 1e300
-    # flat views, and `at`: indices that are known to be inside are not looked at
-    place_of, steps, to = positions.reshape(-1), shifts.reshape(-1), vectors.reshape(-1)
+    flat = vectors.reshape(-1)
+    lists = (offsets, listed, shifts.reshape(-1))
+    atoms = (positions.reshape(-1), species, structure, first_atoms, cells)
+    if n_species == 1:
+        return _collect(first, last, lists, atoms, cutoffs, neighbors, None, flat, counts)
+    longest = 1
     for i in range(first, last):
-        x0, y0, z0 = at(place_of, 3 * i), at(place_of, 3 * i + 1), at(place_of, 3 * i + 2)
-        cell, base, own = cells[structure[i]], first_atoms[structure[i]], species[i]
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    inside, kinds = np.empty(longest, dtype=np.int64), np.empty(longest, dtype=np.int64)
+    found, ends = np.empty(3 * longest), np.zeros(n_species, dtype=np.int64)
+    smallest = 1e300
+    for i in range(first, last):
+        closest = _collect(i, i + 1, lists, atoms, cutoffs, inside, kinds, found, counts)
+        smallest = min(smallest, closest)
+        total, counts[i, 0] = counts[i, 0], 0
+        for k in range(total):
+            counts[i, at(kinds, k)] += 1
+        place = offsets[i]
+        for kind in range(n_species):
+            ends[kind] = place
+            place += counts[i, kind]
+        for k in range(total):
+            kind = at(kinds, k)
+            place = at(ends, kind)
+            put(ends, kind, place + 1)
+            put(neighbors, place, at(inside, k))
+            for axis in range(3):
+                put(flat, 3 * place + axis, at(found, 3 * k + axis))
+    return smallest
+
+
+@kernel
+def _collect(first, last, lists, atoms, cutoffs, inside, kinds, found, counts):
+    """
+    Write the pairs of centres that are inside their cutoff, and how many they are.
+
+    Without `kinds` they go to the places where they are listed, else to the beginning, with their
+    species. Returns the smallest squared distance seen.
+    """
+    offsets, listed, shifts = lists
+    positions, species, structure, first_atoms, cells = atoms
+    shifted = len(shifts) > 0
+    smallest = 1e300
+    for i in range(first, last):
+        x0, y0, z0 = positions[3 * i], positions[3 * i + 1], positions[3 * i + 2]
+        base, cell, own = first_atoms[structure[i]], cells[structure[i]], species[i]
         xx, xy, xz = cell[0, 0], cell[0, 1], cell[0, 2]
         yx, yy, yz = cell[1, 0], cell[1, 1], cell[1, 2]
         zx, zy, zz = cell[2, 0], cell[2, 1], cell[2, 2]
-        begin, end = at(offsets, i), at(offsets, i + 1)
-        place = begin
-        for wanted in range(n_species):
-            limit = cutoffs[own, wanted] * cutoffs[own, wanted]
-            before = place
-            for p in range(begin, end):
-                j = base + at(listed, p)
-                if n_species > 1 and at(species, j) != wanted:
-                    continue
-                a, b, c = at(steps, 3 * p), at(steps, 3 * p + 1), at(steps, 3 * p + 2)
-                x = at(place_of, 3 * j) - x0 + (a * xx + b * yx + c * zx)
-                y = at(place_of, 3 * j + 1) - y0 + (a * xy + b * yy + c * zy)
-                z = at(place_of, 3 * j + 2) - z0 + (a * xz + b * yz + c * zz)
-                square = x * x + y * y + z * z
-                smallest = min(smallest, square)
-                # written in any case and overwritten by the next: no branch to mispredict
-                put(neighbors, place, j)
-                put(to, 3 * place, x)
-                put(to, 3 * place + 1, y)
-                put(to, 3 * place + 2, z)
-                place += 1 if square < limit else 0
-            counts[i, wanted] = place - before
+        limit = cutoffs[own, 0] * cutoffs[own, 0]
+        begin, end = offsets[i], offsets[i + 1]
+        start = begin if kinds is None else 0
+        count = start
+        for p in range(begin, end):
+            # `at`: these indices are known to be inside and are not looked at
+            j = base + at(listed, p)
+            x, y = at(positions, 3 * j) - x0, at(positions, 3 * j + 1) - y0
+            z = at(positions, 3 * j + 2) - z0
+            if shifted:
+                a, b, c = at(shifts, 3 * p), at(shifts, 3 * p + 1), at(shifts, 3 * p + 2)
+                x += a * xx + b * yx + c * zx
+                y += a * xy + b * yy + c * zy
+                z += a * xz + b * yz + c * zz
+            square = x * x + y * y + z * z
+            smallest = min(smallest, square)
+            if kinds is not None:
+                kind = at(species, j)
+                put(kinds, count, kind)
+                limit = cutoffs[own, kind] * cutoffs[own, kind]
+            # written in any case and overwritten by the next: no branch to mispredict
+            put(inside, count, j)
+            put(found, 3 * count, x)
+            put(found, 3 * count + 1, y)
+            put(found, 3 * count + 2, z)
+            count += 1 if square < limit else 0
+        counts[i, 0] = count - start
     return smallest
 
 

@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 
 @register_model
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LinearPotential(BatchModel):
     """
     ``E = sum_i E0[z_i] + c[z_i] . B_i``.
@@ -62,6 +62,10 @@ class LinearPotential(BatchModel):
             if symbol not in self.isolated_atom_energies:
                 raise InputError(f"`isolated_atom_energies` must name {symbol!r}")
         finite_array("isolated_atom_energies", self._one_body, [None])
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} functions on {s}" for s, n in self.n_functions.items())
+        return f"LinearPotential({counts}; cutoff {self.cutoff:g} A)"
 
     @property
     def cutoffs(self) -> Floats:

@@ -75,13 +75,15 @@ def pack_listed(
     n_atoms = len(numbers)
     offsets = _joined_offsets(lists, first_atoms)
     listed = _joined([own.neighbors for own in lists])
-    shifts = _joined([own.shifts for own in lists])
+    shifts, cells = np.empty((0, 3)), np.zeros((len(structures), 3, 3))
+    if any(True in s.pbc for s in structures):
+        shifts = _joined([own.shifts for own in lists])
+        cells = _joined([s.cell for s in structures]).reshape(-1, 3, 3)
     positions = _joined([s.positions for s in structures])
-    cells = _joined([s.cell for s in structures]).reshape(-1, 3, 3)
     structure = np.repeat(np.arange(len(structures)), np.diff(first_atoms))
     kept = np.empty(len(listed), dtype=np.int64)
     vectors = np.empty((len(listed), 3))
-    counts = np.empty((n_atoms, len(elements)), dtype=np.int64)
+    counts = np.zeros((n_atoms, len(elements)), dtype=np.int64)
     smallest = []
 
     def work(run: tuple[int, int]) -> None:

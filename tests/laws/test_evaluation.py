@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -46,6 +47,15 @@ def test_number_of_threads_does_not_change_a_bit(model):
     one = model.predict(structure, threads=1)
     for threads in (2, 3):
         assert same_bits(one, model.predict(structure, threads=threads))
+
+
+def test_evaluations_side_by_side_do_not_change_a_bit(model):
+    """A script's own threads, each of which asks for two more."""
+    structures = [structure_for(name, model) for name in ("triclinic", "small", "molecule")]
+    alone = [model.predict(structure) for structure in structures]
+    with ThreadPoolExecutor(3) as pool:
+        together = pool.map(lambda s: model.predict(s, threads=2), structures * 6)
+    assert all(same_bits(a, b) for a, b in zip(alone * 6, together, strict=True))
 
 
 def test_threads_do_not_change_a_bit_of_features():
