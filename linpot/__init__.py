@@ -33,12 +33,14 @@ from linpot.model.sum import ModelSum
 from linpot.structures.dataset import Dataset
 from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
-from linpot.workflow.api import descriptors, evaluate, fit, learned_part
+from linpot.workflow.api import descriptors, evaluate, fit, learned_part, tune
 from linpot.workflow.cross_validation import cross_validate
 from linpot.workflow.fit import FitResult, prepare_fit, run_fit
 from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_levels
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
+from linpot.workflow.trials import Trial
+from linpot.workflow.tuning import TuningResult, run_tuning
 
 __version__ = _version("linpot")
 
@@ -71,7 +73,9 @@ __all__ = [
     "Ridge",
     "SmoothnessPrior",
     "Structure",
+    "Trial",
     "TruncatedLeastSquares",
+    "TuningResult",
     "Weights",
     "build_basis",
     "choose_prior",
@@ -86,7 +90,9 @@ __all__ = [
     "read_dataset",
     "read_lammps",
     "run_fit",
+    "run_tuning",
     "save",
     "shipped_silicon",
+    "tune",
     "write_lammps",
 ]

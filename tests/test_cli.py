@@ -138,6 +138,41 @@ def test_fit_without_test_writes_null(folder, workplace):
     assert sorted(os.listdir()) == ["m.json", "potential.linpot"]
 
 
+def test_fit_tunes_what_was_not_given(folder, workplace):
+    options = ["--n-functions", N_FUNCTIONS, "--body-order", 3, "--threads", 1]
+    tuning = ["--tune", "--tune-minutes", 0.02, "-o", "tuned.linpot"]
+    result = run("fit", folder / "train.xyz", *options, *tuning)
+    assert result.exit_code == 0, result.output
+    assert "Tuning: at most a few seconds and about" in result.stdout
+    assert "start" in result.stdout
+    assert "The time was over after" in result.stdout
+    assert "body order 4" not in result.stdout
+    assert linpot.learned_part(linpot.load("tuned.linpot")).basis.specification.body_order == 3
+
+
+def test_interrupted_tuning_fits_with_the_best(folder, workplace, monkeypatch):
+    def interrupt(self, step, *, evidence):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("linpot.workflow.tuning._Search.round", interrupt)
+    options = ["--n-functions", N_FUNCTIONS, "--body-order", 3, "--threads", 1]
+    result = run("fit", folder / "train.xyz", *options, "--tune", "-o", "tuned.linpot")
+    assert result.exit_code == 0, result.output
+    assert "Interrupted after 1 trials: nothing was better than the start" in result.stdout
+    assert (workplace / "tuned.linpot").exists()
+
+
+def test_fit_with_a_checkpoint_goes_on(folder, workplace):
+    options = ["--n-functions", N_FUNCTIONS, "--body-order", 3, "--checkpoint", "parts"]
+    first = run("fit", folder / "train.xyz", *options, "-o", "first.linpot")
+    assert first.exit_code == 0, first.output
+    assert list((workplace / "parts").glob("chunk-*.npz"))
+    again = run("fit", folder / "train.xyz", *options, "-o", "again.linpot")
+    assert again.exit_code == 0, again.output
+    a, b = (linpot.learned_part(linpot.load(f"{n}.linpot")) for n in ("first", "again"))
+    assert (a.coefficients == b.coefficients).all()
+
+
 def test_evaluate_gives_the_errors_of_the_fit(folder, workplace):
     result = run("evaluate", folder / "cu.linpot", folder / "test.xyz", "--json", "m.json")
     assert result.exit_code == 0
@@ -239,6 +274,7 @@ def test_weights_on_the_command_line_reach_the_fit(folder, workplace):
         (["--e0", "Si=-1.0"], "`e0` must name elements of the data (Cu), got 'Si'"),
         (["--e0", "Cu=low"], "`e0['Cu']` must be a number, got 'low'"),
         (["--e0", "isolated"], "needs an isolated atom of every element"),
+        (["--us-per-atom", 5], "`us_per_atom` needs `tune`"),
         (["--n-functions", "2.5"], "`n_functions` must be a whole number, got '2.5'"),
         (["--n-functions", "900000"], "ask for fewer functions or raise the limit"),
         (["--n-functions", "9", "--max-degree", "4"], "only one of"),

@@ -45,6 +45,7 @@ from linpot.cli.tables import (
     label_lines,
     radial_table,
 )
+from linpot.cli.tuning import tune_and_show
 from linpot.errors import InputError
 from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
@@ -118,6 +119,24 @@ _WEIGHTS = Weights()
     show_default=True,
     help="Ridge with the penalty by evidence or gcv, or its value; or ard, omp, lasso, svd, qr.",
 )
+@click.option(
+    "--tune",
+    is_flag=True,
+    help="First search for settings that predict left-out parts of TRAIN better. What is given "
+    "here of cutoff, body order and weights is kept.",
+)
+@click.option(
+    "--tune-minutes",
+    type=Value("M", parse_number),
+    default=5.0,
+    show_default=True,
+    help="How long to search at most.",
+)
+@click.option(
+    "--us-per-atom",
+    type=Value("US", parse_number),
+    help="With --tune: the size by its estimated cost per atom and step, not by --n-functions.",
+)
 @click.option("--seed", type=WHOLE, default=0, show_default=True, help="Of anything random.")
 @threads_option
 @click.option(
@@ -126,6 +145,19 @@ _WEIGHTS = Weights()
     default=4.0,
     show_default=True,
     help="GB of memory that a fit may take.",
+)
+@click.option(
+    "--backend",
+    type=Value("WHERE", parse_text),
+    default="threads",
+    show_default=True,
+    help="Where design rows are made: threads, processes, or the address of a Dask scheduler.",
+)
+@click.option(
+    "--checkpoint",
+    type=PATH,
+    metavar="FOLDER",
+    help="Keep finished parts here; a killed fit of the same data and settings goes on from them.",
 )
 @key_options
 @config_option
@@ -159,6 +191,15 @@ def fit(**options: Any) -> None:
     where = {"keys": label_keys(options), "group_key": options["group_key"]}
     train = read_and_show(terminal, "Training data", train_paths, **where)
     test = read_and_show(terminal, "Test data", test_paths, **where) if test_paths else None
+    if options["tune"]:
+        settings = tune_and_show(
+            terminal,
+            train,
+            settings,
+            lambda plan: show_plan(terminal, plan),
+            minutes=options["tune_minutes"],
+            us_per_atom=options["us_per_atom"],
+        ).settings
     with ProgressBars(terminal, lambda plan: show_plan(terminal, plan)) as bars:
         result = run_fit(train, test=test, settings=settings, monitor=bars)
     # Saved before anything is printed: a closed pipe must not cost the fit.
@@ -184,6 +225,11 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
     n_functions, max_degree = options["n_functions"], options["max_degree"]
     if n_functions is not None and max_degree is not None:
         raise InputError("only one of `n_functions` and `max_degree` must be given, got both")
+    if options["us_per_atom"] is not None:
+        if not options["tune"]:
+            raise InputError("`us_per_atom` needs `tune`; give --tune, or --n-functions instead")
+        if n_functions is not None:
+            raise InputError("only one of `n_functions` and `us_per_atom` must be given, got both")
     return FitSettings(
         n_functions=500 if n_functions is None else n_functions,
         max_degree=max_degree,
@@ -195,6 +241,8 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
         **chosen_solver(options["solver"]),
         seed=options["seed"],
         threads=options["threads"],
+        backend=options["backend"],
+        checkpoint=options["checkpoint"],
         memory_limit=options["memory_limit"],
     )
 

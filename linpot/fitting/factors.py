@@ -228,6 +228,21 @@ class FactorSet(dict[Key, TriangularFactor]):
             self[key] = TriangularFactor(self.n_columns)
         self[key].add(X, y)
 
+    def merge(self, key: Key, rows: Floats, n_rows: int) -> None:
+        """
+        Add what another factor of a key has seen.
+
+        Parameters
+        ----------
+        key : Key
+        rows : float64[m, n_columns]
+            See `TriangularFactor.rows`.
+        n_rows : int
+            Rows behind them.
+        """
+        self.add(key, rows[:, :-1], rows[:, -1])
+        self[key].n_rows += n_rows - len(rows)
+
     def combined(self, weight: Callable[[Key], float] | Mapping[Key, float]) -> tuple[Floats, int]:
         """
         Combine all keys under weights.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -23,8 +24,10 @@ from linpot.model.sum import ModelSum
 from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure, structure_from_atoms
 from linpot.workflow.evaluate import Metrics, evaluate_model
-from linpot.workflow.fit import run_fit
+from linpot.workflow.fit import Monitor, run_fit
 from linpot.workflow.settings import FitSettings, chosen_solver
+from linpot.workflow.trials import Trial
+from linpot.workflow.tuning import TuningResult, run_tuning
 
 Data = str | os.PathLike[str] | Dataset | Iterable[Atoms]
 """A path, a data set, or Atoms."""
@@ -86,6 +89,64 @@ def fit(
         raise InputError(f"unknown setting of `fit`: {error}") from error
     tested = None if test is None else as_dataset(test)
     return run_fit(as_dataset(train), test=tested, settings=settings).potential
+
+
+def tune(
+    data: Data,
+    n_functions: int | Mapping[str, int] = 500,
+    *,
+    minutes: float = 5.0,
+    us_per_atom: float | None = None,
+    hold: Collection[str] = (),
+    settings: FitSettings | None = None,
+    threads: int | None = None,
+    monitor: Monitor | None = None,
+    on_trial: Callable[[Trial], None] | None = None,
+) -> TuningResult:
+    """
+    Search for the settings of a fit by blocked cross-validation; see `run_tuning`.
+
+    Parameters
+    ----------
+    data : path, Dataset or Atoms
+        Training data only.
+    n_functions : int or mapping of str to int
+        The size asked for, per centre species.
+    minutes : float
+        Budget of the search; a fit with what it found comes on top.
+    us_per_atom : float, optional, us
+        A cost per atom and step, estimated, instead of a number of functions.
+    hold : collection of str
+        Fields of the settings that are kept.
+    settings : FitSettings, optional
+        The start, if it is not the defaults; its `n_functions` is replaced.
+    threads : int, optional
+        Instead of those of the settings.
+    monitor, on_trial
+        See `run_tuning`.
+
+    Returns
+    -------
+    TuningResult
+        ``result.fit().potential`` is the potential, ``result.settings`` what was found.
+
+    Raises
+    ------
+    InputError
+        If the data or the settings cannot make a potential, or cannot be tuned.
+    """
+    start = replace(settings or FitSettings(), n_functions=n_functions)
+    if threads is not None:
+        start = replace(start, threads=threads)
+    return run_tuning(
+        as_dataset(data),
+        settings=start,
+        minutes=minutes,
+        us_per_atom=us_per_atom,
+        hold=hold,
+        monitor=monitor,
+        on_trial=on_trial,
+    )
 
 
 def evaluate(potential: EnergyModel, data: Data, *, threads: int = 1) -> Metrics:

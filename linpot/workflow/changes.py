@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from linpot import checks
 from linpot.basis.ace import Basis
 from linpot.errors import InputError
+from linpot.workflow.keys import Key, weight_of
 from linpot.workflow.prior_blocks import prior_weights
-from linpot.workflow.regression import Key, weight_of
 from linpot.workflow.settings import FitSettings
 
 Floats = NDArray[np.float64]

@@ -24,7 +24,10 @@ ZBL_START, ZBL_CUTOFF = 0.8, 2.0  # of the shortest distance seen
 
 
 def default_radial(
-    distances: Distances, cutoff: Override = None, decay: Override = None
+    distances: Distances,
+    cutoff: Override = None,
+    decay: Override = None,
+    taper: tuple[float, float] | None = None,
 ) -> dict[Pair, RadialParameters]:
     """
     Choose the radial functions of every pair.
@@ -36,6 +39,8 @@ def default_radial(
         Overrides the choice, for all pairs or for those named.
     decay : float or mapping of "A-B" to float, optional
         The same for the transform of distances.
+    taper : (float, float), optional
+        Where the learned part begins and is whole, in units of the shortest distance.
 
     Returns
     -------
@@ -48,19 +53,20 @@ def default_radial(
     """
     cutoffs = _overrides(distances, "cutoff", cutoff, "length in A")
     decays = _overrides(distances, "decay", decay, "number")
+    taper_start, taper_end = taper or (TAPER_START, TAPER_END)
     radial = {}
     for pair, seen in distances.items():
         chosen = cutoffs.get(pair)
         if chosen is None:
             chosen = round(max(CUTOFF, CUTOFF_PER_TYPICAL_DISTANCE * seen.typical), 2)
-        end = TAPER_END * seen.shortest
+        end = taper_end * seen.shortest
         if chosen <= 1.2 * end:
             raise InputError(
                 f"`cutoff` of {'-'.join(pair)} must be well above the shortest distance "
                 f"({seen.shortest:.2f} A), got {chosen}"
             )
         radial[pair] = RadialParameters(
-            chosen, decays.get(pair, DECAY), TAPER_START * seen.shortest, end
+            chosen, decays.get(pair, DECAY), taper_start * seen.shortest, end
         )
     return radial
 

@@ -13,7 +13,7 @@ from linpot.fitting.factors import factor_bytes
 from linpot.fitting.rows import BATCH
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure
-from linpot.workflow.regression import n_columns_of
+from linpot.workflow.keys import n_columns_of
 
 # Rates of one core of a 2.6 GHz server, rounded down: an estimate for people, not a promise
 _ROW_RATE = 6e9  # multiply-adds per second in design rows

@@ -18,7 +18,7 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.distances import PairDistances, survey_distances
 from linpot.structures.structure import Structure
 from linpot.validation.dimers import DimerCurve, check_dimers
-from linpot.workflow.defaults import TAPER_START, default_radial, default_zbl
+from linpot.workflow.defaults import TAPER_START, Distances, default_radial, default_zbl
 from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.provenance import provenance
@@ -133,16 +133,7 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
     settings.weights.check_groups(tuple(train.groups))
     elements = symbols_of(train.elements)
     distances = survey_distances(train, elements)
-    specification = BasisSpecification(
-        elements,
-        default_radial(distances, settings.cutoff, settings.decay),
-        body_order=settings.body_order,
-        n_functions=settings.n_functions if settings.max_degree is None else None,
-        max_degree=settings.max_degree,
-        angular_weight=settings.angular_weight,
-        pair_weight=settings.pair_weight,
-        degree_offsets=settings.degree_offsets,
-    )
+    specification = specify_basis(distances, settings, elements)
     wanted = sum(specification.functions_of(symbol) or 0 for symbol in elements)
     refuse_too_many_columns(wanted, settings.memory_limit)
     basis = build_basis(specification)
@@ -156,8 +147,25 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
     )
     restraints: list[Structure] = []
     if settings.baseline == "zbl":
-        restraints = wall_dimers(distances, TAPER_START, settings.restraint)
+        start = TAPER_START if settings.taper is None else settings.taper[0]
+        restraints = wall_dimers(distances, start, settings.restraint)
     return FitPlan(basis, baseline, restraints, distances, estimate)
+
+
+def specify_basis(
+    distances: Distances, settings: FitSettings, elements: tuple[str, ...]
+) -> BasisSpecification:
+    """Return the basis that settings stand for, given the distances of the data."""
+    return BasisSpecification(
+        elements,
+        default_radial(distances, settings.cutoff, settings.decay, settings.taper),
+        body_order=settings.body_order,
+        n_functions=settings.n_functions if settings.max_degree is None else None,
+        max_degree=settings.max_degree,
+        angular_weight=settings.angular_weight,
+        pair_weight=settings.pair_weight,
+        degree_offsets=settings.degree_offsets,
+    )
 
 
 def run_fit(

@@ -18,8 +18,8 @@ from linpot.fitting.evidence import maximise_evidence
 from linpot.fitting.priors import SmoothnessPrior, body_orders
 from linpot.fitting.weights import PROPERTIES, Weights
 from linpot.fitting.whitened import WhitenedBlocks
+from linpot.workflow.keys import EVERY_FOLD, Key
 from linpot.workflow.prior_blocks import prior_key
-from linpot.workflow.regression import EVERY_FOLD, Key
 from linpot.workflow.session import FitSession
 
 BELIEF = 10_000.0

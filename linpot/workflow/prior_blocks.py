@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from linpot.basis.ace import Basis
 from linpot.fitting.priors import SmoothnessPrior, body_orders
-from linpot.workflow.regression import EVERY_FOLD, Key, n_columns_of
+from linpot.workflow.keys import EVERY_FOLD, Key, n_columns_of
 
 Floats = NDArray[np.float64]
 

@@ -15,16 +15,13 @@ from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.estimator import FactorRegressor
 from linpot.fitting.factors import FactorSet, triangular
 from linpot.fitting.ridge import Ridge
-from linpot.fitting.rows import RowBlock, RowBuilder, stream_rows
-from linpot.fitting.weights import Weights
+from linpot.fitting.rows import RowBuilder, stream_rows
 from linpot.structures.structure import Labels, Structure
+from linpot.workflow.chunks import collect_chunks
+from linpot.workflow.keys import EVERY_FOLD, Key, keyed, n_columns_of
 from linpot.workflow.settings import FitSettings
 
 Floats = NDArray[np.float64]
-Key = tuple[str | None, str, int]
-"""Group (None where the weights are in the rows), property, fold (0 without cross-validation)."""
-
-EVERY_FOLD = -1
 
 
 def collect_factors(
@@ -63,37 +60,30 @@ def collect_factors(
     """
     basis = builder.engine.basis
     factors: FactorSet[Key] = FactorSet(n_columns_of(basis))
-    for block in stream_rows(
-        builder, structures, targets, threads=settings.threads, progress=progress
-    ):
-        fold = 0 if folds is None else int(folds[block.structure])
-        key, rows = keyed(block, settings.weights, merged=merged, fold=fold)
-        factors.add(key, rows[:, :-1], rows[:, -1])
+    own = [0] * len(structures) if folds is None else [int(fold) for fold in folds]
+    if settings.backend != "threads" or settings.checkpoint is not None:
+        collect_chunks(
+            factors,
+            builder,
+            structures,
+            targets,
+            settings,
+            merged=merged,
+            folds=own,
+            progress=progress,
+        )
+    else:
+        for block in stream_rows(
+            builder, structures, targets, threads=settings.threads, progress=progress
+        ):
+            key, rows = keyed(block, settings.weights, merged=merged, fold=own[block.structure])
+            factors.add(key, rows[:, :-1], rows[:, -1])
     if restraints:
         for block in builder.build([(0, structure, structure.labels) for structure in restraints]):
             # no atom of a restraint has an E0: the learned part alone is to vanish
             X = np.column_stack([block.X, np.zeros_like(block.one_body)])
             factors.add((None, block.name, EVERY_FOLD), X, block.y)
     return factors
-
-
-def n_columns_of(basis: Basis) -> int:
-    """Return the columns of a factor: features, one-body energies, target."""
-    return basis.n_features + len(basis.elements) + 1
-
-
-def keyed(block: RowBlock, weights: Weights, *, merged: bool, fold: int) -> tuple[Key, Floats]:
-    """Return the key of a block and its rows ``[X one_body y]``."""
-    if merged:
-        weight = weights.of(block.group, block.name)
-        return (None, block.name, fold), block.rows * weight
-    return (block.group, block.name, fold), block.rows
-
-
-def weight_of(weights: Weights, key: Key) -> float:
-    """Return the weight of the residuals of a key."""
-    group, name, _ = key
-    return 1.0 if group is None else weights.of(group, name)
 
 
 def solve_factors(

@@ -27,14 +27,9 @@ from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
 from linpot.workflow.changes import Changed, apply_changes, groups_of
+from linpot.workflow.keys import EVERY_FOLD, Key, keyed, n_columns_of
 from linpot.workflow.prior_blocks import prior_rows
-from linpot.workflow.regression import (
-    EVERY_FOLD,
-    Key,
-    keyed,
-    n_columns_of,
-    solve_factors,
-)
+from linpot.workflow.regression import solve_factors
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.solution import GroupWorth, Solution
 from linpot.workflow.targets import subtract_model, subtract_reference

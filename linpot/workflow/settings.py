@@ -20,6 +20,7 @@ from linpot.fitting.weights import Weights
 from linpot.model.protocol import EnergyModel
 
 BASELINES = ("none", "zbl")
+BACKENDS = ("threads", "processes", "dask")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class FitSettings:
         From the data if not given.
     decay : float or mapping of "A-B" to float, optional
         Transform of distances, see `RadialParameters`.
+    taper : (float, float), optional
+        Where the learned part begins and is whole, in units of the shortest distance of the data.
     baseline : {"zbl", "none"} or EnergyModel
         Subtracted in training, added in prediction.
     e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
@@ -58,6 +61,13 @@ class FitSettings:
         Of anything random; a plain fit has nothing random.
     threads : int
         Results do not depend on it.
+    backend : str
+        Where design rows are made: "threads" of this process; "processes", as many as `threads`;
+        "dask", on the cluster of the present `dask.distributed.Client`; or the address of a Dask
+        scheduler, "tcp://host:8786". Results agree to rounding.
+    checkpoint : str, optional
+        Folder that keeps what is finished: a fit of the same data and settings goes on there after
+        being killed.
     memory_limit : float, GB
         Announced and kept; groups share a factor if they would not fit.
     """
@@ -67,6 +77,7 @@ class FitSettings:
     body_order: int = 5
     cutoff: float | Mapping[str, float] | None = None
     decay: float | Mapping[str, float] | None = None
+    taper: tuple[float, float] | None = None
     baseline: str | EnergyModel = "zbl"
     e0: str | Mapping[str, float] = "auto"
     weights: Weights = field(default_factory=Weights)
@@ -79,6 +90,8 @@ class FitSettings:
     restraint: float = 10.0
     seed: int = 0
     threads: int = 1
+    backend: str = "threads"
+    checkpoint: str | None = None
     memory_limit: float = 4.0
 
     def __post_init__(self) -> None:
@@ -87,6 +100,14 @@ class FitSettings:
         checks.integer("threads", self.threads, low=1)
         checks.non_negative("restraint", self.restraint, "weight in 1/eV")
         checks.positive("memory_limit", self.memory_limit, "number of GB")
+        if "://" not in self.backend:
+            checks.one_of("backend", self.backend, BACKENDS)
+        if self.taper is not None:
+            start, end = checks.finite_array("taper", self.taper, [2])
+            if not 0.0 < start < end:
+                raise InputError(
+                    f"`taper` must be two ascending positive numbers, got {self.taper}"
+                )
         if isinstance(self.solver, str):
             checks.one_of("solver", self.solver, SOLVERS)
         elif not isinstance(self.solver, FactorRegressor):
@@ -109,6 +130,7 @@ class FitSettings:
         """Return plain values for provenance."""
         return {
             "body_order": self.body_order,
+            "taper": None if self.taper is None else list(self.taper),
             "baseline": self.baseline if isinstance(self.baseline, str) else self.baseline.kind,
             "weights": self.weights.as_dict(),
             "solver": self.solver if isinstance(self.solver, str) else type(self.solver).__name__,
