@@ -3,7 +3,7 @@ Finnis-Sinclair embeddings: the energy of an atom as a function of several densi
 
 References
 ----------
-Lysogorskiy et al., npj Comput. Mater. 7, 97 (2021), eq. 3 (several densities); the two functions
+Lysogorskiy et al., npj Comput. Mater. 7, 97 (2021) has the idea of several densities; the functions
 are those of github.com/ICAMS/lammps-user-pace, commit 99aa6e6, ace_abstract_basis.cpp.
 """
 
