@@ -28,11 +28,11 @@ from linpot.model.feature_engine import FeatureGradients
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.prediction import Prediction
 from linpot.model.protocol import EnergyModel
-from linpot.model.sum import ModelSum
+from linpot.model.sum import ModelSum, learned_part
 from linpot.structures.dataset import Dataset
 from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
-from linpot.workflow.api import descriptors, evaluate, fit, learned_part
+from linpot.workflow.api import descriptors, evaluate, fit
 from linpot.workflow.cross_validation import cross_validate
 from linpot.workflow.fit import FitResult, prepare_fit, run_fit
 from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_levels

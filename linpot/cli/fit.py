@@ -50,8 +50,8 @@ from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
 from linpot.io.json_file import write_json
 from linpot.io.potential_file import save_potential
+from linpot.model.sum import learned_part
 from linpot.structures.dataset import Dataset
-from linpot.workflow.api import learned_part
 from linpot.workflow.fit import FitPlan, FitResult, run_fit
 from linpot.workflow.settings import FitSettings, chosen_solver
 
