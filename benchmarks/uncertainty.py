@@ -9,7 +9,9 @@ Calibrated on blocked folds of the training data; the test sets are evaluated on
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from scipy.stats import spearmanr
 
 import linpot
 from benchmarks.record import data_folder, write_results
+from linpot.uncertainty.extrapolation import find_active_set
 from linpot.workflow.calibration import calibrated_fit, deviations_and_residuals
 
 ELEMENTS = ("Ni", "Cu", "Mo", "Si")
@@ -35,6 +38,11 @@ def measure(element: str, n_functions: int) -> tuple[dict[str, Any], dict[str, n
     start = time.perf_counter()
     found = calibrated_fit(train, settings=settings)
     calibrated = time.perf_counter() - start
+    learned = linpot.learned_part(found.fit.solution.potential)
+    start = time.perf_counter()
+    active = find_active_set(learned.engine, list(train))
+    chosen = time.perf_counter() - start
+    bars = linpot.ErrorBars(learned, found.fit.posterior, found.calibrations, active)
     pairs = list(deviations_and_residuals(found.session, found.fit, list(test)))
     per_atom = [(row, s.group) for row, s in zip(pairs, test, strict=True)]
     std = np.concatenate([row["forces"][0] for row, _ in per_atom])
@@ -59,8 +67,21 @@ def measure(element: str, n_functions: int) -> tuple[dict[str, Any], dict[str, n
         "rank_correlation": {name: round(value, 3) for name, value in correlations.items()},
         "seconds_fit": round(plain, 1),
         "seconds_calibrated_fit": round(calibrated, 1),
+        "seconds_active_set": round(chosen, 1),
+        "directions_without_data": int((active.sources[0] < 0).sum()),
+        "largest_grade_train": round(max(bars.grades(s).max() for s in train), 3),
+        "largest_grade_test": round(max(bars.grades(s).max() for s in test), 3),
+        "file_kB_plain": file_size(learned),
+        "file_kB_with_error_bars": file_size(bars.attached_to(learned)),
     }
     return row, {"errors": errors, "widths": widths}
+
+
+def file_size(potential: linpot.EnergyModel) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "potential.linpot"
+        linpot.save(potential, path)
+        return round(path.stat().st_size / 1e3)
 
 
 def width_ratio(errors: np.ndarray, widths: np.ndarray) -> float:

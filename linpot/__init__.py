@@ -11,7 +11,8 @@ from linpot.basis.ace import Basis, build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.calculators.ase_calculator import LinpotCalculator
-from linpot.errors import ConvergenceError, FileFormatError, InputError
+from linpot.calculators.uncertain_calculator import ExtrapolationWatch, UncertainCalculator
+from linpot.errors import ConvergenceError, ExtrapolationError, FileFormatError, InputError
 from linpot.fitting.ard import ARD
 from linpot.fitting.bayesian_ridge import BayesianRidge
 from linpot.fitting.priors import SmoothnessPrior
@@ -32,8 +33,10 @@ from linpot.model.sum import ModelSum, learned_part
 from linpot.structures.dataset import Dataset
 from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
+from linpot.uncertainty.error_bars import ErrorBars, WithError, with_error_bar
 from linpot.workflow.api import descriptors, evaluate, fit
 from linpot.workflow.cross_validation import cross_validate
+from linpot.workflow.error_bars import fit_with_error_bars
 from linpot.workflow.fit import FitResult, prepare_fit, run_fit
 from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_levels
 from linpot.workflow.session import FitSession
@@ -50,6 +53,9 @@ __all__ = [
     "ConvergenceError",
     "Dataset",
     "EnergyModel",
+    "ErrorBars",
+    "ExtrapolationError",
+    "ExtrapolationWatch",
     "FeatureGradients",
     "FileFormatError",
     "FitResult",
@@ -70,7 +76,9 @@ __all__ = [
     "SmoothnessPrior",
     "Structure",
     "TruncatedLeastSquares",
+    "UncertainCalculator",
     "Weights",
+    "WithError",
     "build_basis",
     "choose_prior",
     "cross_validate",
@@ -78,6 +86,7 @@ __all__ = [
     "evaluate",
     "find_noise_levels",
     "fit",
+    "fit_with_error_bars",
     "learned_part",
     "load",
     "prepare_fit",
@@ -86,5 +95,6 @@ __all__ = [
     "run_fit",
     "save",
     "shipped_silicon",
+    "with_error_bar",
     "write_lammps",
 ]

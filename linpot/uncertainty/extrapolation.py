@@ -114,7 +114,7 @@ class ActiveSet:
         if "active/0/rows" not in arrays:
             raise InputError(
                 "the potential has no active set for extrapolation grades; make one with "
-                "`linpot.with_active_set` from its training data"
+                "`linpot.fit_with_error_bars`"
             )
         rows, sources = [], []
         for z, program in enumerate(engine.basis.programs):
