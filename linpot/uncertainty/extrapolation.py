@@ -43,8 +43,8 @@ class ActiveSet:
 
     References
     ----------
-    Podryabinkin and Shapeev, Comput. Mater. Sci. 140, 171 (2017), eq. 9-10; Lysogorskiy et al.,
-    Phys. Rev. Mater. 7, 043801 (2023), sec. II C.
+    Podryabinkin and Shapeev, Comput. Mater. Sci. 140, 171 (2017); Lysogorskiy et al.,
+    Phys. Rev. Mater. 7, 043801 (2023).
     """
 
     rows: tuple[Floats, ...]

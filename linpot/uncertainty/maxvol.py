@@ -64,8 +64,8 @@ class ActiveRows:
 
     References
     ----------
-    Goreinov et al., How to find a good submatrix, in: Matrix Methods (2010), sec. 3 (MaxVol);
-    Podryabinkin and Shapeev, Comput. Mater. Sci. 140, 171 (2017), sec. 2.3.
+    Goreinov et al., How to find a good submatrix, in: Matrix Methods (2010), p. 247 (MaxVol);
+    Podryabinkin and Shapeev, Comput. Mater. Sci. 140, 171 (2017).
     """
 
     def __init__(self, sizes: Floats, *, tolerance: float = 1.01) -> None:
