@@ -10,10 +10,13 @@ import pytest
 from ase import units
 from ase.build import bulk
 from ase.md.verlet import VelocityVerlet
+from click.testing import CliRunner
 
 import linpot
+from linpot.cli.main import linpot as command
 from linpot.errors import FileFormatError, InputError
 from linpot.model.sum import with_learned_part
+from linpot.workflow.error_bars import add_error_bars
 
 SETTINGS = linpot.FitSettings(n_functions=40)
 
@@ -149,3 +152,29 @@ def test_linear_property_has_the_error_bar_of_the_posterior(train, potential):
 def test_property_that_is_no_number_is_refused(potential):
     with pytest.raises(InputError, match="the property"):
         linpot.with_error_bar(lambda _: np.nan, potential)
+
+
+def test_fit_command_keeps_error_bars_when_asked(train, tmp_path):
+    path, output = linpot.shipped_silicon()[0], tmp_path / "si.linpot"
+    options = [str(path), "--n-functions", "40", "-o", str(output), "--uncertainty"]
+    result = CliRunner().invoke(command, ["fit", *options])
+    assert result.exit_code == 0, result.output
+    bars = linpot.ErrorBars.of(linpot.load(output))
+    assert max(bars.grades(s).max() for s in train) <= 1.01 * (1 + 1e-6)
+    assert "errors" in bars.learned.provenance
+
+
+def test_fit_command_refuses_error_bars_of_other_solvers(tmp_path):
+    output = tmp_path / "si.linpot"
+    options = [str(linpot.shipped_silicon()[0]), "--solver", "omp", "-o", str(output)]
+    result = CliRunner().invoke(command, ["fit", *options, "--uncertainty"])
+    assert result.exit_code == 2
+    assert "`--uncertainty` needs a ridge solver, got 'omp'" in result.output
+    assert not output.exists()
+
+
+def test_error_bars_of_other_data_are_refused(train, potential):
+    other = linpot.learned_part(potential)
+    other = other.with_coefficients(2.0 * other.coefficients)
+    with pytest.raises(InputError, match="must come from the same data"):
+        add_error_bars(other, train, SETTINGS)

@@ -52,6 +52,7 @@ from linpot.io.json_file import write_json
 from linpot.io.potential_file import save_potential
 from linpot.model.sum import learned_part
 from linpot.structures.dataset import Dataset
+from linpot.workflow.error_bars import add_error_bars
 from linpot.workflow.fit import FitPlan, FitResult, run_fit
 from linpot.workflow.settings import FitSettings, chosen_solver
 
@@ -127,6 +128,11 @@ _WEIGHTS = Weights()
     show_default=True,
     help="GB of memory that a fit may take.",
 )
+@click.option(
+    "--uncertainty",
+    is_flag=True,
+    help="Keep calibrated error bars and extrapolation grades in the file (ridge only).",
+)
 @key_options
 @config_option
 @click.option(
@@ -153,6 +159,8 @@ def fit(**options: Any) -> None:
     if not train_paths:
         raise InputError("TRAIN must name at least one file of structures, got none")
     settings = make_settings(options)
+    if options["uncertainty"] and settings.solver != "ridge":
+        raise InputError(f"`--uncertainty` needs a ridge solver, got {settings.solver!r}")
     output, metrics, overwrite = options["output"], options["json"], options["overwrite"]
     outputs = {"--output": output, "--json": metrics}
     check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
@@ -163,6 +171,10 @@ def fit(**options: Any) -> None:
         result = run_fit(train, test=test, settings=settings, monitor=bars)
     # Saved before anything is printed: a closed pipe must not cost the fit.
     save_potential(result.potential, output, overwrite=overwrite)
+    if options["uncertainty"]:
+        with ProgressBars(terminal, lambda _: None) as bars:
+            potential = add_error_bars(result.potential, train, settings, monitor=bars)
+        save_potential(potential, output, overwrite=True)
     if metrics is not None:
         write_json(metrics, fit_metrics(result), overwrite=overwrite)
     show_result(terminal, result)

@@ -67,8 +67,8 @@ class Calibration:
 
         References
         ----------
-        Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018) (split conformal prediction); Dunn, Wasserman and Ramdas,
-        J. Am. Stat. Assoc. 118, 2491 (2023) (clusters).
+        Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018) (split conformal prediction);
+        Dunn, Wasserman and Ramdas, J. Am. Stat. Assoc. 118, 2491 (2023) (clusters).
         """
         level = checked_level(level)
         n = len(self.scores)

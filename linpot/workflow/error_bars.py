@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from linpot.errors import InputError
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import learned_part, with_learned_part
+from linpot.structures.dataset import Dataset
 from linpot.uncertainty.error_bars import ErrorBars
 from linpot.uncertainty.extrapolation import find_active_set
 from linpot.workflow.api import Data, as_dataset
-from linpot.workflow.calibration import calibrated_fit
+from linpot.workflow.calibration import CalibratedFit, calibrated_fit
 from linpot.workflow.fit import Monitor
 from linpot.workflow.provenance import provenance
 from linpot.workflow.settings import FitSettings
+
+SAME = 1e-2
+"""Largest difference of coefficients of one fit from factors in another order, over the largest."""
 
 
 def fit_with_error_bars(
@@ -53,6 +60,49 @@ def fit_with_error_bars(
         **provenance(data, None, settings, found.fit.solution.solver),
         e0_sources=dict(found.session.reference.sources),
     )
-    active = find_active_set(learned.engine, list(data), threads=settings.threads)
+    return _attached(with_learned_part(potential, learned), found, data, settings)
+
+
+def add_error_bars(
+    potential: EnergyModel,
+    train: Dataset,
+    settings: FitSettings,
+    *,
+    folds: int = 5,
+    level: float = 0.9,
+    monitor: Monitor | None = None,
+) -> EnergyModel:
+    """
+    Attach error bars to a potential that was fitted to the same data with the same settings.
+
+    Parameters
+    ----------
+    potential : EnergyModel
+    train : Dataset
+    settings : FitSettings
+    folds, level, monitor
+        See `fit_with_error_bars`.
+
+    Returns
+    -------
+    EnergyModel
+
+    Raises
+    ------
+    InputError
+        See `calibrated_fit`; or if the potential comes from other data or settings.
+    """
+    found = calibrated_fit(train, settings=settings, folds=folds, level=level, monitor=monitor)
+    own, again = learned_part(potential).coefficients, found.fit.posterior.mean
+    if own.shape != again.shape or np.abs(own - again).max() > SAME * np.abs(own).max():
+        raise InputError("`potential` must come from the same data and settings as its error bars")
+    return _attached(potential, found, train, settings)
+
+
+def _attached(
+    potential: EnergyModel, found: CalibratedFit, train: Dataset, settings: FitSettings
+) -> EnergyModel:
+    learned = learned_part(potential)
+    active = find_active_set(learned.engine, list(train), threads=settings.threads)
     bars = ErrorBars(learned, found.fit.posterior, found.calibrations, active)
-    return bars.attached_to(with_learned_part(potential, learned))
+    return bars.attached_to(potential)
