@@ -11,7 +11,8 @@ from linpot.basis.ace import Basis, build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.calculators.ase_calculator import LinpotCalculator
-from linpot.errors import ConvergenceError, FileFormatError, InputError
+from linpot.calculators.uncertain_calculator import ExtrapolationWatch, UncertainCalculator
+from linpot.errors import ConvergenceError, ExtrapolationError, FileFormatError, InputError
 from linpot.fitting.ard import ARD
 from linpot.fitting.bayesian_ridge import BayesianRidge
 from linpot.fitting.priors import SmoothnessPrior
@@ -29,12 +30,14 @@ from linpot.model.feature_engine import FeatureGradients
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.prediction import Prediction
 from linpot.model.protocol import EnergyModel
-from linpot.model.sum import ModelSum
+from linpot.model.sum import ModelSum, learned_part
 from linpot.structures.dataset import Dataset
 from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
-from linpot.workflow.api import descriptors, evaluate, fit, learned_part, tune
+from linpot.uncertainty.error_bars import ErrorBars, WithError, with_error_bar
+from linpot.workflow.api import descriptors, evaluate, fit, tune
 from linpot.workflow.cross_validation import cross_validate
+from linpot.workflow.error_bars import fit_with_error_bars
 from linpot.workflow.fit import FitResult, prepare_fit, run_fit
 from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_levels
 from linpot.workflow.session import FitSession
@@ -53,6 +56,9 @@ __all__ = [
     "ConvergenceError",
     "Dataset",
     "EnergyModel",
+    "ErrorBars",
+    "ExtrapolationError",
+    "ExtrapolationWatch",
     "FeatureGradients",
     "FileFormatError",
     "FitResult",
@@ -76,7 +82,9 @@ __all__ = [
     "Trial",
     "TruncatedLeastSquares",
     "TuningResult",
+    "UncertainCalculator",
     "Weights",
+    "WithError",
     "build_basis",
     "choose_prior",
     "cross_validate",
@@ -84,6 +92,7 @@ __all__ = [
     "evaluate",
     "find_noise_levels",
     "fit",
+    "fit_with_error_bars",
     "learned_part",
     "load",
     "prepare_fit",
@@ -94,5 +103,6 @@ __all__ = [
     "save",
     "shipped_silicon",
     "tune",
+    "with_error_bar",
     "write_lammps",
 ]

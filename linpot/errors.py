@@ -11,6 +11,10 @@ class FileFormatError(InputError):
     """A file cannot be read as what it claims to be; the message names the file and the place."""
 
 
+class ExtrapolationError(RuntimeError):
+    """A simulation has left what a potential knows; the message names the atom and its grade."""
+
+
 class ConvergenceError(RuntimeError):
     """
     An iteration stopped before its tolerance was met.

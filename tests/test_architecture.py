@@ -15,7 +15,7 @@ FLOORS = (
     {"kernels"},
     {"basis", "structures"},
     {"model"},
-    {"baselines", "fitting", "io", "selection"},
+    {"baselines", "fitting", "io", "selection", "uncertainty"},
     {"calculators", "charges", "lammps", "report", "validation"},
     {"workflow"},
     {"cli"},

@@ -51,8 +51,9 @@ from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
 from linpot.io.json_file import write_json
 from linpot.io.potential_file import save_potential
+from linpot.model.sum import learned_part
 from linpot.structures.dataset import Dataset
-from linpot.workflow.api import learned_part
+from linpot.workflow.error_bars import add_error_bars
 from linpot.workflow.fit import FitPlan, FitResult, run_fit
 from linpot.workflow.settings import FitSettings, chosen_solver
 
@@ -159,6 +160,11 @@ _WEIGHTS = Weights()
     metavar="FOLDER",
     help="Keep finished parts here; a killed fit of the same data and settings goes on from them.",
 )
+@click.option(
+    "--uncertainty",
+    is_flag=True,
+    help="Keep calibrated error bars and extrapolation grades in the file (ridge only).",
+)
 @key_options
 @config_option
 @click.option(
@@ -185,6 +191,8 @@ def fit(**options: Any) -> None:
     if not train_paths:
         raise InputError("TRAIN must name at least one file of structures, got none")
     settings = make_settings(options)
+    if options["uncertainty"] and settings.solver != "ridge":
+        raise InputError(f"`--uncertainty` needs a ridge solver, got {settings.solver!r}")
     output, metrics, overwrite = options["output"], options["json"], options["overwrite"]
     outputs = {"--output": output, "--json": metrics}
     check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
@@ -204,6 +212,13 @@ def fit(**options: Any) -> None:
         result = run_fit(train, test=test, settings=settings, monitor=bars)
     # Saved before anything is printed: a closed pipe must not cost the fit.
     save_potential(result.potential, output, overwrite=overwrite)
+    if options["uncertainty"]:
+        try:
+            with ProgressBars(terminal, lambda _: None) as bars:
+                potential = add_error_bars(result.potential, train, settings, monitor=bars)
+        except InputError as error:
+            raise InputError(f"'{output}' is saved without error bars: {error}") from error
+        save_potential(potential, output, overwrite=True)
     if metrics is not None:
         write_json(metrics, fit_metrics(result), overwrite=overwrite)
     show_result(terminal, result)

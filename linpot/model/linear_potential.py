@@ -45,12 +45,16 @@ class LinearPotential(BatchModel):
         E0 of each element.
     provenance : mapping
         Data hashes, settings, versions, errors: plain values.
+    attachments : mapping of str to array
+        Numbers that belong to this fit and travel in its file: error bars, active sets. Whoever
+        uses them checks them.
     """
 
     basis: Basis
     coefficients: Floats
     isolated_atom_energies: Mapping[str, float]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    attachments: Mapping[str, NDArray] = field(default_factory=dict)
     kind = "linear"
 
     def __post_init__(self) -> None:
@@ -97,12 +101,16 @@ class LinearPotential(BatchModel):
         return np.array([float(self.isolated_atom_energies[s]) for s in self.basis.elements])
 
     def with_coefficients(self, coefficients: Floats) -> LinearPotential:
-        """Return a potential with other coefficients."""
-        return replace(self, coefficients=coefficients)
+        """Return a potential with other coefficients, without what is attached to these."""
+        return replace(self, coefficients=coefficients, attachments={})
 
     def with_provenance(self, **entries: Any) -> LinearPotential:
         """Return the same potential with entries of its provenance added or replaced."""
         return replace(self, provenance={**self.provenance, **entries})
+
+    def with_attachments(self, arrays: Mapping[str, NDArray]) -> LinearPotential:
+        """Return the same potential with attachments added or replaced."""
+        return replace(self, attachments={**self.attachments, **arrays})
 
     def work_on(self, batch: PairBatch, *, forces: bool = True) -> Work:
         """Cut the evaluation of packed pairs into tasks; see `BatchModel.work_on`."""
@@ -157,6 +165,7 @@ class LinearPotential(BatchModel):
         }
         for k, program in enumerate(distinct):
             arrays.update({f"program{k}/{name}": a for name, a in program.arrays().items()})
+        arrays.update({f"attached/{name}": array for name, array in self.attachments.items()})
         header = {
             "specification": self.basis.specification.as_dict(),
             "programs": which,
@@ -202,4 +211,9 @@ class LinearPotential(BatchModel):
             arrays["coefficients"],
             {str(k): float(v) for k, v in header["isolated_atom_energies"].items()},
             dict(header["provenance"]),
+            {
+                n.removeprefix("attached/"): a
+                for n, a in arrays.items()
+                if n.startswith("attached/")
+            },
         )

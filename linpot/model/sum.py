@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.errors import FileFormatError, InputError
+from linpot.model.linear_potential import LinearPotential
 from linpot.model.packing import complete_lists, pack_listed
 from linpot.model.prediction import Prediction, Predictions
 from linpot.model.protocol import BatchModel, EnergyModel
@@ -126,3 +127,34 @@ class ModelSum(EnergyModel):
             mine = {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
             parts.append(class_of_kind(own["kind"]).from_state(own, mine))
         return cls(tuple(parts))
+
+
+def learned_part(model: EnergyModel) -> LinearPotential:
+    """
+    Return the learned part of a potential.
+
+    Raises
+    ------
+    InputError
+        If there is none, or more than one.
+    """
+    parts: Sequence[EnergyModel] = model.parts if isinstance(model, ModelSum) else [model]
+    learned = [part for part in parts if isinstance(part, LinearPotential)]
+    if len(learned) != 1:
+        raise InputError(f"a model with one learned part is needed, got {len(learned)}")
+    return learned[0]
+
+
+def with_learned_part(model: EnergyModel, learned: LinearPotential) -> EnergyModel:
+    """
+    Return a potential with another learned part.
+
+    Raises
+    ------
+    InputError
+        If there is none, or more than one.
+    """
+    old = learned_part(model)
+    if not isinstance(model, ModelSum):
+        return learned
+    return ModelSum(tuple(learned if part is old else part for part in model.parts))

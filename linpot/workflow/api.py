@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, overload
 
@@ -17,10 +17,9 @@ from linpot.errors import InputError
 from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
 from linpot.model.feature_engine import FeatureEngine, FeatureGradients
-from linpot.model.linear_potential import LinearPotential
 from linpot.model.packing import pack
 from linpot.model.protocol import EnergyModel
-from linpot.model.sum import ModelSum
+from linpot.model.sum import learned_part
 from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure, structure_from_atoms
 from linpot.workflow.evaluate import Metrics, evaluate_model
@@ -236,22 +235,6 @@ def descriptors(
 
 def _rectangular(features: list[NDArray[np.float64]]) -> Features:
     return np.array(features) if len({len(row) for row in features}) == 1 else features
-
-
-def learned_part(model: EnergyModel) -> LinearPotential:
-    """
-    Return the learned part of a potential.
-
-    Raises
-    ------
-    InputError
-        If there is none, or more than one.
-    """
-    parts: Sequence[EnergyModel] = model.parts if isinstance(model, ModelSum) else [model]
-    learned = [part for part in parts if isinstance(part, LinearPotential)]
-    if len(learned) != 1:
-        raise InputError(f"a model with one learned part is needed, got {len(learned)}")
-    return learned[0]
 
 
 def as_dataset(data: Data) -> Dataset:

@@ -1,0 +1,1 @@
+"""How sure a linear potential is, and where it ends."""

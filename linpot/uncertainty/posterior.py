@@ -1,0 +1,142 @@
+"""
+Posterior of ridge regression, kept as a triangular factor of its precision.
+
+Nothing here knows of atoms, and no inverse is formed: deviations and draws are triangular solves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from threadpoolctl import threadpool_limits
+
+from linpot import checks
+from linpot.errors import InputError
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """
+    Normal distribution of coefficients, ``covariance = (T^T T)^-1``.
+
+    Attributes
+    ----------
+    mean : float64[n_features], eV
+    root : float64[n_features, n_features], 1/eV
+        T, upper triangular, without zeros on its diagonal.
+    noise_variance : float
+        Of weighted residuals; divided by the square of a weight it is that of an observation.
+    """
+
+    mean: Floats
+    root: Floats
+    noise_variance: float
+
+    @classmethod
+    def of_ridge(
+        cls,
+        factor: Floats,
+        penalty: float,
+        noise_variance: float,
+        mean: Floats,
+        scales: Floats | None = None,
+    ) -> Posterior:
+        """
+        Return the posterior at fixed hyper-parameters.
+
+        With ``L^T L = S X^T X S + penalty`` it is ``T = L S^-1 / sqrt(noise_variance)``.
+
+        Parameters
+        ----------
+        factor : float64[m, n_features]
+            Any matrix with the ``X^T X`` of the weighted rows, columns not scaled.
+        penalty : float
+            Of the scaled coefficients.
+        noise_variance : float
+        mean : float64[n_features]
+        scales : float64[n_features], optional
+            S, standard deviations of the prior up to a factor; ones if not given.
+
+        Returns
+        -------
+        Posterior
+
+        Raises
+        ------
+        InputError
+            If data and penalty leave a coefficient open, or the noise variance is not positive.
+
+        References
+        ----------
+        Bishop, Pattern Recognition and Machine Learning (2006), eq. 3.53-3.54.
+        """
+        checks.non_negative("penalty", penalty)
+        checks.positive("noise_variance", noise_variance)
+        n_features = factor.shape[1]
+        mean = checks.finite_array("mean", mean, [n_features])
+        scale = np.ones(n_features) if scales is None else scales
+        stacked = np.concatenate([factor * scale, np.sqrt(penalty) * np.eye(n_features)])
+        with threadpool_limits(1, user_api="blas"):
+            triangle = np.linalg.qr(stacked, mode="r")
+        diagonal = np.abs(np.diag(triangle))
+        if diagonal.min(initial=np.inf) <= n_features * np.finfo(float).eps * diagonal.max():
+            raise InputError(
+                "data and penalty must determine every coefficient for a posterior; "
+                f"give a larger `penalty` than {penalty}"
+            )
+        return cls(mean, triangle / scale / np.sqrt(noise_variance), float(noise_variance))
+
+    def std(self, rows: Floats) -> Floats:
+        """
+        Return the standard deviation of ``rows @ coefficients``, noise not included.
+
+        Parameters
+        ----------
+        rows : float64[n_rows, n_features]
+
+        Returns
+        -------
+        float64[n_rows]
+        """
+        return np.asarray(np.sqrt((self.whiten(rows) ** 2).sum(axis=0)))
+
+    def whiten(self, rows: Floats) -> Floats:
+        """
+        Return ``T^-T rows^T``, whose columns have the covariances of the rows as scalar products.
+
+        Parameters
+        ----------
+        rows : float64[n_rows, n_features]
+
+        Returns
+        -------
+        float64[n_features, n_rows]
+        """
+        with threadpool_limits(1, user_api="blas"):
+            return np.asarray(solve_triangular(self.root, rows.T, trans="T", check_finite=False))
+
+    def draw(self, n_members: int, *, seed: int = 0) -> Floats:
+        """
+        Draw a committee.
+
+        Parameters
+        ----------
+        n_members : int
+        seed : int
+
+        Returns
+        -------
+        float64[n_members, n_features], eV
+            ``mean + T^-1 z`` with standard normal z; the first members do not depend on how many
+            are drawn.
+        """
+        checks.integer("n_members", n_members, low=1)
+        normal = np.random.default_rng(seed).normal(size=(n_members, len(self.mean)))
+        with threadpool_limits(1, user_api="blas"):
+            steps = solve_triangular(self.root, normal.T, check_finite=False).T
+        return np.asarray(self.mean + steps)
