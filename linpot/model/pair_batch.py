@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from linpot.kernels.pairs import select_pairs
 from linpot.model.blocks import Blocks, arrange
 from linpot.model.prediction import Predictions, Work
-from linpot.parallel import cut, run_tasks
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -60,18 +59,13 @@ class PairBatch:
         """Number of centres."""
         return len(self.species)
 
-    @property
-    def n_structures(self) -> int:
-        """Number of structures."""
-        return len(self.first_atoms) - 1
-
     def species_among(self, elements: tuple[str, ...]) -> Ints:
         """Return the species of every atom, numbered by `elements`: int64[n_atoms]."""
         if elements == self.elements:
             return self.species
         return np.array([elements.index(e) for e in self.elements], dtype=np.int64)[self.species]
 
-    def within(self, elements: tuple[str, ...], cutoffs: Floats, *, threads: int = 1) -> PairBatch:
+    def within(self, elements: tuple[str, ...], cutoffs: Floats) -> PairBatch:
         """
         Return the pairs inside smaller cutoffs, species numbered by `elements`.
 
@@ -80,7 +74,6 @@ class PairBatch:
         elements : tuple of str
             All elements of the batch, and perhaps others.
         cutoffs : float64[n, n], A
-        threads : int
 
         Returns
         -------
@@ -92,13 +85,7 @@ class PairBatch:
         species = self.species_among(elements)
         counts = np.empty((self.n_atoms, len(elements)), dtype=np.int64)
         neighbors, vectors = np.empty_like(self.neighbors), np.empty_like(self.vectors)
-
-        def work(run: tuple[int, int]) -> None:
-            select_pairs(
-                *run, self.pairs, species, cutoffs, neighbors, vectors, counts,
-            )  # fmt: skip
-
-        run_tasks(work, cut(self.n_atoms, 4 * threads), threads)
+        select_pairs(0, self.n_atoms, self.pairs, species, cutoffs, neighbors, vectors, counts)
         return PairBatch(
             elements, cutoffs, species, self.structure, self.first_atoms, self.starts, counts,
             neighbors, vectors,

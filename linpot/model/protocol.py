@@ -134,7 +134,33 @@ class EnergyModel(ABC):
         return species_indices(structure, self.elements)
 
 
-class BatchModel(EnergyModel):
+class ManyAtOnce(EnergyModel):
+    """A model that evaluates many structures in one go: one of them is the special case."""
+
+    def predict(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> Prediction:
+        """Evaluate one structure; see `EnergyModel.predict`."""
+        return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
+
+    @abstractmethod
+    def predict_many(
+        self,
+        structures: Sequence[Structure],
+        neighbors: Sequence[Neighbors | None] | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> Predictions:
+        """Evaluate many structures; see `EnergyModel.predict_many`."""
+
+
+class BatchModel(ManyAtOnce):
     """A model whose own way is to evaluate many structures in one batch of pairs."""
 
     @property
@@ -162,17 +188,6 @@ class BatchModel(EnergyModel):
         -------
         Work
         """
-
-    def predict(
-        self,
-        structure: Structure,
-        neighbors: Neighbors | None = None,
-        *,
-        forces: bool = True,
-        threads: int = 1,
-    ) -> Prediction:
-        """Evaluate one structure; see `EnergyModel.predict`."""
-        return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
 
     def predict_many(
         self,

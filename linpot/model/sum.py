@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from linpot.errors import FileFormatError, InputError
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.packing import complete_lists, pack_listed
-from linpot.model.prediction import Prediction, Predictions
-from linpot.model.protocol import BatchModel, EnergyModel
+from linpot.model.prediction import Predictions
+from linpot.model.protocol import BatchModel, EnergyModel, ManyAtOnce
 from linpot.model.registry import class_of_kind, register_model
 from linpot.parallel import run_tasks
 from linpot.structures.neighbors import Neighbors
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 @register_model
 @dataclass(frozen=True)
-class ModelSum(EnergyModel):
+class ModelSum(ManyAtOnce):
     """
     The sum of several models, evaluated on one neighbor list.
 
@@ -74,17 +74,6 @@ class ModelSum(EnergyModel):
     def _over_pairs(self) -> list[BatchModel]:
         return [part for part in self.parts if isinstance(part, BatchModel)]
 
-    def predict(
-        self,
-        structure: Structure,
-        neighbors: Neighbors | None = None,
-        *,
-        forces: bool = True,
-        threads: int = 1,
-    ) -> Prediction:
-        """Evaluate one structure; see `EnergyModel.predict`."""
-        return self.predict_many([structure], [neighbors], forces=forces, threads=threads)[0]
-
     def predict_many(
         self,
         structures: Sequence[Structure],
@@ -95,8 +84,10 @@ class ModelSum(EnergyModel):
     ) -> Predictions:
         """Evaluate all parts on one set of packed pairs; see `EnergyModel.predict_many`."""
         lists = complete_lists(structures, self.cutoff, neighbors)
-        batch = pack_listed(structures, self.elements, self.cutoffs, lists, threads=threads)
-        work = [part.work_on(batch, forces=forces) for part in self._over_pairs]
+        work = []
+        if self._over_pairs:
+            batch = pack_listed(structures, self.elements, self.cutoffs, lists, threads=threads)
+            work = [part.work_on(batch, forces=forces) for part in self._over_pairs]
         tasks = [task for own in work for task in own.tasks]
         run_tasks(lambda task: task(), tasks, threads)
         results = [own.result() for own in work]

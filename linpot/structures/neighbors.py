@@ -79,11 +79,15 @@ def find_neighbors(structure: Structure, cutoff: float) -> Neighbors:
     ----------
     structure : Structure
     cutoff : float, A
+        0 gives an empty list.
 
     Returns
     -------
     Neighbors
     """
+    if cutoff == 0.0:  # of models that need no pairs
+        offsets = np.zeros(structure.n_atoms + 1, dtype=np.int64)
+        return Neighbors(0.0, offsets, np.zeros(0, dtype=np.int64), np.zeros((0, 3)))
     search = NeighborList(cutoff=float(cutoff), full_list=True, n_threads=1)
     cell = complete_cell(structure.cell, structure.pbc)
     found = search.compute(structure.positions, cell, structure.pbc, "ijS")

@@ -19,6 +19,8 @@ from linpot.io.potential_file import load_potential, save_potential
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.naive import naive_energies, naive_features, naive_forces_and_virial
 from linpot.model.packing import pack
+from linpot.model.prediction import Prediction
+from linpot.model.protocol import EnergyModel
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure
 
@@ -178,6 +180,38 @@ def test_several_outputs_without_adjoint_are_refused():
     coefficients = np.zeros((2, potential.basis.n_features))
     with pytest.raises(ValueError, match="`adjoint` must be given"):
         evaluate(potential, structure_for("dimer", potential), coefficients)
+
+
+class ByAtom(EnergyModel):
+    """An energy per atom: a model that knows nothing of pairs."""
+
+    kind = "by atom"
+    cutoff = 0.0
+    elements = ("H", "O", "Si", "Al", "Ni")
+
+    def predict(self, structure, neighbors=None, *, forces=True, threads=1):
+        atomic = 0.5 * structure.numbers
+        zeros = (np.zeros_like(structure.positions), np.zeros((3, 3))) if forces else (None, None)
+        return Prediction(atomic.sum(), *zeros, atomic, extras={"seen": structure.name})
+
+    def to_state(self):
+        raise AssertionError("not asked for")
+
+    from_state = to_state
+
+
+def test_a_sum_may_hold_models_that_are_not_over_pairs():
+    potential = linear(1, 3)
+    structures = [structure_for(name, potential) for name in ("triclinic", "molecule")]
+    learned = potential.predict_many(structures)
+    for total, n in ((potential + ByAtom(), 1), (ByAtom() + ByAtom(), 2)):
+        for found, alone, structure in zip(
+            total.predict_many(structures), learned, structures, strict=True
+        ):
+            expected = 0.5 * n * structure.numbers.sum() + (alone.energy if n == 1 else 0.0)
+            assert found.energy == pytest.approx(expected, rel=1e-13)
+            assert np.array_equal(found.forces, alone.forces if n == 1 else 0.0 * alone.forces)
+            assert found.extras == {"seen": structure.name}
 
 
 @pytest.mark.parametrize("cutoff", [0.7, 1.0, 1.6])
