@@ -64,19 +64,7 @@ class ARD(FactorRegressor):
 
     def fit_factor(self, factor: Floats, n_rows: float) -> ARD:
         """
-        Fit to the triangular factor of ``[X y]``.
-
-        Parameters
-        ----------
-        factor : float64[n_features + 1, n_features + 1]
-            Upper triangular.
-        n_rows : float
-            Rows behind the factor, or the sum of their weights.
-
-        Returns
-        -------
-        ARD
-            Itself.
+        Fit to the triangular factor of ``[X y]``; see `FactorRegressor.fit_factor`.
 
         Raises
         ------
