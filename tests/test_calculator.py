@@ -142,3 +142,33 @@ def test_moving_atoms_of_one_object_leave_the_results_of_another_alone(silicon):
     other.positions[0] += 0.1
     assert other.get_potential_energy() != before
     assert silicon.get_potential_energy() == before
+
+
+def test_parts_of_the_energy_sum_to_the_whole(potential):
+    atoms = bulk("Si", cubic=True)
+    atoms.rattle(0.1, seed=1)
+    atoms.calc = linpot.LinpotCalculator(potential, parts=True)
+    forces = atoms.get_forces()
+    results = atoms.calc.results
+    assert potential.part_names == ("short", "zbl")
+    # adding in another order changes the last bits
+    assert results["energy_short"] + results["energy_zbl"] == pytest.approx(results["energy"])
+    assert results["forces_short"] + results["forces_zbl"] == pytest.approx(forces, abs=1e-12)
+    alone = linpot.LinpotCalculator(potential.parts[1])
+    assert results["energy_zbl"] == pytest.approx(alone.get_potential_energy(atoms))
+
+
+def test_parts_can_be_asked_for_by_name(potential, silicon):
+    calculator = linpot.LinpotCalculator(potential, parts=True)
+    wall = calculator.get_property("forces_zbl", silicon)
+    assert np.abs(wall).max() < 1e-9  # a perfect crystal
+    assert "energy_zbl" not in silicon.calc.implemented_properties
+
+
+def test_parts_of_one_name_are_added_up(potential):
+    atoms = bulk("Si", cubic=True)
+    learned, wall = potential.parts
+    single = linpot.LinpotCalculator(learned + wall, parts=True)
+    twice = linpot.LinpotCalculator(learned + wall + wall, parts=True)
+    values = [c.get_property("energy_zbl", atoms) for c in (single, twice)]
+    assert values[1] == pytest.approx(2.0 * values[0])

@@ -102,7 +102,7 @@ def test_spread_of_a_structure_is_that_of_a_committee(session, structure):
     assert np.allclose(stresses, spread.stress(structure), rtol=one)
     atomic = atomic_energy_std(engine, fit.posterior, structure)
     assert np.allclose(np.std([p.atomic_energies for p in said], axis=0), atomic, rtol=one)
-    assert spread.energy <= atomic.sum()
+    assert spread.energy <= atomic.sum() * (1 + 1e-9)  # equal where atoms are, to rounding
 
 
 def test_precision_of_a_session_is_that_of_its_weighted_rows_and_prior(session):

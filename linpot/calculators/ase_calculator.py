@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,11 +12,13 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError, 
 from numpy.typing import NDArray
 
 from linpot import checks
+from linpot.model.prediction import Prediction
 from linpot.model.protocol import EnergyModel
 from linpot.structures.neighbors import Neighbors, find_neighbors
 from linpot.structures.structure import Structure
 
-_DERIVED = {"forces", "stress", "stresses"}
+_STRESSES = {"stress", "stresses"}
+_DERIVED = {"forces"} | _STRESSES
 
 
 class LinpotCalculator(Calculator):
@@ -36,6 +39,10 @@ class LinpotCalculator(Calculator):
         0 makes a new list for every call.
     threads : int
         Results do not depend on it.
+    parts : bool
+        Give the energy of every part too (`energy_short`, `energy_zbl`, ...; see
+        `EnergyModel.part_name`) and, with forces, `forces_short`, ...: in `results`, and for
+        ``calculator.get_property("energy_zbl", atoms)``.
     """
 
     implemented_properties: ClassVar[list[str]] = [
@@ -48,10 +55,23 @@ class LinpotCalculator(Calculator):
     ]
 
     def __init__(
-        self, model: EnergyModel, *, skin: float = 0.5, threads: int = 1, **kwargs: Any
+        self,
+        model: EnergyModel,
+        *,
+        skin: float = 0.5,
+        threads: int = 1,
+        parts: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.model = model
+        self.parts = parts
+        if parts:
+            named = [f"{name}_{part}" for part in model.part_names for name in ("energy", "forces")]
+            self.implemented_properties = [  # type: ignore[misc]  # ASE's own way
+                *type(self).implemented_properties,
+                *named,
+            ]
         self.skin = checks.non_negative("skin", skin, "length in A")
         self.threads = checks.integer("threads", threads, low=1)
         self._list: _SkinList | None = None
@@ -105,22 +125,30 @@ class LinpotCalculator(Calculator):
             tuple(self.atoms.pbc),
             name="the structure",
         )
-        wanted = _DERIVED.intersection(properties)
-        if wanted - {"forces"} and not structure.is_bulk:
+        if _STRESSES.intersection(properties) and not structure.is_bulk:
             raise PropertyNotImplementedError(
                 "`stress` needs periodicity in all three directions, got "
                 f"pbc={list(structure.pbc)}; set atoms.pbc = True or do not ask for it"
             )
         if self._list is None or not self._list.covers(structure):
             self._list = _SkinList.of(structure, self.model.cutoff, self.skin)
-        prediction = self.model.predict(
-            structure, self._list.neighbors, forces=bool(wanted), threads=self.threads
-        )
+        derived = any(p in _DERIVED or p.startswith("forces_") for p in properties)
+        given, threads = self._list.neighbors, self.threads
+        by_part: dict[str, Prediction] = {}
+        if self.parts:
+            by_part = self.model.predict_parts(structure, given, forces=derived, threads=threads)
+            prediction = reduce(Prediction.plus, by_part.values())
+        else:
+            prediction = self.model.predict(structure, given, forces=derived, threads=threads)
         results: dict[str, Any] = {
             "energy": prediction.energy,
             "free_energy": prediction.energy,
             **prediction.extras,
         }
+        for name, part in by_part.items():
+            results[f"energy_{name}"] = part.energy
+            if part.forces is not None:
+                results[f"forces_{name}"] = part.forces
         if prediction.atomic_energies is not None:
             results["energies"] = prediction.atomic_energies
         if prediction.forces is not None:

@@ -49,6 +49,7 @@ class PacePotential(BatchModel):
 
     document: YaceDocument
     kind = "pace"
+    part_name = "short"
 
     def __post_init__(self) -> None:
         for (i, j), bond in self.document.bonds.items():

@@ -56,6 +56,7 @@ class LinearPotential(BatchModel):
     provenance: Mapping[str, Any] = field(default_factory=dict)
     attachments: Mapping[str, NDArray] = field(default_factory=dict)
     kind = "linear"
+    part_name = "short"
 
     def __post_init__(self) -> None:
         coefficients = finite_array("coefficients", self.coefficients, [self.basis.n_features])

@@ -43,6 +43,17 @@ class Prediction:
     atomic_virials: Floats | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
 
+    def plus(self, other: Prediction) -> Prediction:
+        """Return the sum with what another model says about the same structure."""
+        return Prediction(
+            self.energy + other.energy,
+            _sum(self.forces, other.forces),
+            _sum(self.virial, other.virial),
+            _sum(self.atomic_energies, other.atomic_energies),
+            _sum(self.atomic_virials, other.atomic_virials),
+            {**self.extras, **other.extras},
+        )
+
     def stress(self, structure: Structure) -> Floats:
         """
         Return the stress: float64[6], eV/A^3, xx yy zz yz xz xy, tension positive.

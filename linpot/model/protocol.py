@@ -33,6 +33,16 @@ class EnergyModel(ABC):
     kind: ClassVar[str]
 
     @property
+    def part_name(self) -> str:
+        """What results call this part of an energy: `kind`, or one word for several kinds."""
+        return self.kind
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Keys of what `predict_parts` returns."""
+        return (self.part_name,)
+
+    @property
     @abstractmethod
     def cutoff(self) -> float:
         """Radius up to which neighbor pairs are needed, A; 0 for models without."""
@@ -106,6 +116,25 @@ class EnergyModel(ABC):
             ],
             [structure.n_atoms for structure in structures],
         )
+
+    def predict_parts(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> dict[str, Prediction]:
+        """
+        Evaluate the model part by part; see `predict`.
+
+        Returns
+        -------
+        dict of part_name to Prediction
+            They sum to what `predict` returns.
+        """
+        own = self.predict(structure, neighbors, forces=forces, threads=threads)
+        return {self.part_name: own}
 
     @abstractmethod
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from linpot.errors import FileFormatError, InputError
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.packing import complete_lists, pack_listed
-from linpot.model.prediction import Predictions
+from linpot.model.prediction import Prediction, Predictions
 from linpot.model.protocol import BatchModel, EnergyModel, ManyAtOnce
 from linpot.model.registry import class_of_kind, register_model
 from linpot.parallel import run_tasks
@@ -61,6 +61,11 @@ class ModelSum(ManyAtOnce):
         shared = set.intersection(*(set(part.elements) for part in self.parts))
         return tuple(s for s in self.parts[0].elements if s in shared)
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of the parts, each once."""
+        return tuple(dict.fromkeys(part.part_name for part in self.parts))
+
     @cached_property
     def cutoffs(self) -> Floats:
         """Largest cutoff of the parts that go over pairs, by pair of species, A."""
@@ -83,6 +88,32 @@ class ModelSum(ManyAtOnce):
         threads: int = 1,
     ) -> Predictions:
         """Evaluate all parts on one set of packed pairs; see `EnergyModel.predict_many`."""
+        by_part = self._by_part(structures, neighbors, forces, threads)
+        return reduce(Predictions.plus, (own for _, own in by_part))
+
+    def predict_parts(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> dict[str, Prediction]:
+        """Evaluate all parts; parts of one name are added up. See `EnergyModel.predict_parts`."""
+        named: dict[str, Predictions] = {}
+        for part, own in self._by_part([structure], [neighbors], forces, threads):
+            name = part.part_name
+            named[name] = named[name].plus(own) if name in named else own
+        return {name: own[0] for name, own in named.items()}
+
+    def _by_part(
+        self,
+        structures: Sequence[Structure],
+        neighbors: Sequence[Neighbors | None] | None,
+        forces: bool,
+        threads: int,
+    ) -> list[tuple[EnergyModel, Predictions]]:
+        """Evaluate every part, those over pairs first."""
         lists = complete_lists(structures, self.cutoff, neighbors)
         work = []
         if self._over_pairs:
@@ -90,13 +121,14 @@ class ModelSum(ManyAtOnce):
             work = [part.work_on(batch, forces=forces) for part in self._over_pairs]
         tasks = [task for own in work for task in own.tasks]
         run_tasks(lambda task: task(), tasks, threads)
-        results = [own.result() for own in work]
-        results += [
-            part.predict_many(structures, lists, forces=forces, threads=threads)
+        results: list[tuple[EnergyModel, Predictions]] = [
+            (part, own.result()) for part, own in zip(self._over_pairs, work, strict=True)
+        ]
+        return results + [
+            (part, part.predict_many(structures, lists, forces=forces, threads=threads))
             for part in self.parts
             if not isinstance(part, BatchModel)
         ]
-        return reduce(Predictions.plus, results)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Return the states of the parts, their arrays under ``<index>/``."""
