@@ -281,7 +281,10 @@ def test_weights_on_the_command_line_reach_the_fit(folder, workplace):
         (["--max-degree", "8,6"], "`max_degree` must be one number or 4"),
         (["--body-order", "9"], "`body_order` must be a whole number from 2 to 7, got 9"),
         (["--solver", "magic"], "`solver` must be one of evidence, gcv, ridge, ard, omp"),
-        (["--baseline", "d3"], "`baseline` must be one of none, zbl, got 'd3'"),
+        (
+            ["--baseline", "d4"],
+            "`baseline` must be one of zbl, none, or several of them with commas, got 'd4'",
+        ),
         (["--family", "mtp"], "--family"),
         (["--threads", "0"], "`threads` must be a whole number of at least 1, got 0"),
         (["--energy-key", "dft"], "`energy` key must be in at least one structure"),

@@ -22,6 +22,7 @@ from linpot.cli.options import (
 )
 from linpot.cli.parsing import (
     Value,
+    checked_baseline,
     make_weights,
     parse_cutoff,
     parse_e0,
@@ -82,10 +83,10 @@ _WEIGHTS = Weights()
 @click.option("--body-order", type=WHOLE, default=5, show_default=True, help="2 is pairs only.")
 @click.option(
     "--baseline",
-    type=Value("zbl|none", parse_text),
+    type=Value("TERMS", checked_baseline),
     default="zbl",
     show_default=True,
-    help="Repulsion at short range that is not learned.",
+    help="Physics that is not learned: zbl (repulsion at short range), or none.",
 )
 @click.option(
     "--e0",

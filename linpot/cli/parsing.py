@@ -18,6 +18,7 @@ from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.reference_energies import RULES
 from linpot.fitting.ridge import PENALTY_RULES
 from linpot.fitting.weights import PROPERTIES, Weights
+from linpot.workflow.baseline import parse_baseline
 
 Parser = Callable[[str, Any], Any]
 
@@ -123,6 +124,12 @@ def parse_solver(name: str, value: Any) -> str | float:
             f"regression, a number, got {value!r}"
         )
     return checks.non_negative(name, number)
+
+
+def checked_baseline(name: str, value: Any) -> Any:
+    """Return the terms of a baseline as they are written, after reading them."""
+    parse_baseline(value)
+    return value
 
 
 def parse_weights(name: str, value: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from linpot.model.protocol import EnergyModel
 from linpot.model.sum import learned_part
 from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure, structure_from_atoms
+from linpot.workflow.baseline import Baseline
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.fit import Monitor, run_fit
 from linpot.workflow.settings import FitSettings, chosen_solver
@@ -39,7 +40,7 @@ def fit(
     n_functions: int | Mapping[str, int] = 500,
     cutoff: float | Mapping[str, float] | None = None,
     body_order: int = 5,
-    baseline: str | EnergyModel = "zbl",
+    baseline: Baseline = "zbl",
     e0: str | Mapping[str, float] = "auto",
     weights: Weights | None = None,
     solver: float | str | BaseEstimator = "evidence",

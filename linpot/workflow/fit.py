@@ -18,7 +18,8 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.distances import PairDistances, survey_distances
 from linpot.structures.structure import Structure
 from linpot.validation.dimers import DimerCurve, check_dimers
-from linpot.workflow.defaults import TAPER_START, Distances, default_radial, default_zbl
+from linpot.workflow.baseline import build_baseline, has_wall, parse_baseline
+from linpot.workflow.defaults import TAPER_START, Distances, default_radial
 from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.provenance import provenance
@@ -65,7 +66,7 @@ class FitPlan:
     basis : Basis
     baseline : EnergyModel or None
     restraints : list of Structure
-        See `wall_dimers`; empty without the default repulsion.
+        See `wall_dimers`; empty without a repulsion in the baseline.
     distances : dict of pair to PairDistances
     estimate : FitEstimate
     """
@@ -137,7 +138,7 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
     wanted = sum(specification.functions_of(symbol) or 0 for symbol in elements)
     refuse_too_many_columns(wanted, settings.memory_limit)
     basis = build_basis(specification)
-    baseline = _baseline(settings, distances, elements)
+    baseline = build_baseline(parse_baseline(settings.baseline), distances, elements)
     estimate = estimate_fit(
         basis,
         train,
@@ -146,7 +147,7 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
         folds=folds,
     )
     restraints: list[Structure] = []
-    if settings.baseline == "zbl":
+    if has_wall(baseline):
         start = TAPER_START if settings.taper is None else settings.taper[0]
         restraints = wall_dimers(distances, start, settings.restraint)
     return FitPlan(basis, baseline, restraints, distances, estimate)
@@ -304,19 +305,6 @@ def _check_test(train: Dataset, test: Dataset) -> None:
         )
     if not any(s.labels.present for s in test):
         raise InputError("`test` must have an energy, forces or a stress to compare with, got none")
-
-
-def _baseline(
-    settings: FitSettings,
-    distances: dict[tuple[str, str], PairDistances],
-    elements: tuple[str, ...],
-) -> EnergyModel | None:
-    if isinstance(settings.baseline, EnergyModel):
-        missing = [s for s in elements if s not in settings.baseline.elements]
-        if missing:
-            raise InputError(f"`baseline` must know every element of the data, not {missing[0]!r}")
-        return settings.baseline
-    return None if settings.baseline == "none" else default_zbl(distances, elements)
 
 
 def _measure(

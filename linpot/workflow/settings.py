@@ -18,8 +18,8 @@ from linpot.fitting.priors import SmoothnessPrior
 from linpot.fitting.ridge import PENALTY_RULES
 from linpot.fitting.weights import Weights
 from linpot.model.protocol import EnergyModel
+from linpot.workflow.baseline import Baseline, parse_baseline
 
-BASELINES = ("none", "zbl")
 BACKENDS = ("threads", "processes", "dask")
 
 
@@ -41,8 +41,9 @@ class FitSettings:
         Transform of distances, see `RadialParameters`.
     taper : (float, float), optional
         Where the learned part begins and is whole, in units of the shortest distance of the data.
-    baseline : {"zbl", "none"} or EnergyModel
-        Subtracted in training, added in prediction.
+    baseline : str, EnergyModel, mapping or sequence
+        Subtracted in training, added in prediction: "zbl", "none", and whatever else
+        `parse_baseline` knows.
     e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
         See `find_reference_energies`.
     weights : Weights
@@ -78,7 +79,7 @@ class FitSettings:
     cutoff: float | Mapping[str, float] | None = None
     decay: float | Mapping[str, float] | None = None
     taper: tuple[float, float] | None = None
-    baseline: str | EnergyModel = "zbl"
+    baseline: Baseline = "zbl"
     e0: str | Mapping[str, float] = "auto"
     weights: Weights = field(default_factory=Weights)
     solver: str | FactorRegressor = "ridge"
@@ -118,20 +119,17 @@ class FitSettings:
             checks.one_of("penalty", self.penalty, PENALTY_RULES)
         else:
             checks.non_negative("penalty", self.penalty)
-        if isinstance(self.baseline, str):
-            checks.one_of("baseline", self.baseline, BASELINES)
-        elif not isinstance(self.baseline, EnergyModel):
-            raise InputError(
-                f"`baseline` must be one of {', '.join(BASELINES)} or an EnergyModel, "
-                f"got {self.baseline!r}"
-            )
+        parse_baseline(self.baseline)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for provenance."""
         return {
             "body_order": self.body_order,
             "taper": None if self.taper is None else list(self.taper),
-            "baseline": self.baseline if isinstance(self.baseline, str) else self.baseline.kind,
+            "baseline": [
+                term.kind if isinstance(term, EnergyModel) else str(term)
+                for term in parse_baseline(self.baseline)
+            ],
             "weights": self.weights.as_dict(),
             "solver": self.solver if isinstance(self.solver, str) else type(self.solver).__name__,
             "penalty": self.penalty,

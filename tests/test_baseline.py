@@ -1,0 +1,68 @@
+"""What a user writes for a baseline, and the models it becomes."""
+
+from __future__ import annotations
+
+import pytest
+
+import linpot
+from linpot.baselines.zbl import ZBL
+from linpot.errors import InputError
+from linpot.structures.distances import PairDistances
+from linpot.workflow.baseline import build_baseline, has_wall, parse_baseline
+
+DISTANCES = {("Si", "Si"): PairDistances(2.0, 2.35, True)}
+
+
+def build(baseline):
+    return build_baseline(parse_baseline(baseline), DISTANCES, ("Si",))
+
+
+@pytest.mark.parametrize("same", ["zbl", " zbl ", ["zbl"], {"zbl": True}])
+def test_ways_to_say_the_same(same):
+    assert build(same) == build("zbl")
+    assert isinstance(build(same), ZBL)
+
+
+@pytest.mark.parametrize("nothing", ["none", [], {}, {"none": True}])
+def test_nothing(nothing):
+    assert build(nothing) is None
+    assert not has_wall(None)
+
+
+def test_a_model_stays_what_it_is():
+    wall = build("zbl")
+    assert build(wall) is wall
+    both = build(["zbl", wall])
+    assert both.parts == (wall, wall)
+    assert has_wall(both)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("zlb", "one of zbl"),
+        ("zbl,zbl", "'zbl' once"),
+        ("zbl,none", "'none' alone"),
+        ("zbl:hard", "takes no arguments, got 'zbl:hard'"),
+        ("zbl:Si=1", "takes no arguments, got 'zbl:Si=1'"),
+        ("zbl:Si=", "like 'zbl'"),
+        ("zbl:Si=much", "Si must be a number, got 'much'"),
+        ("zbl:Si=1,Si=2", "give 'Si' of zbl once"),
+        ({"zbl": False}, "must be true, a word, or a table"),
+        (3, "or an EnergyModel, got 3"),
+        ("", "one of zbl"),
+    ],
+)
+def test_mistakes_are_named(wrong, says):
+    with pytest.raises(InputError, match=says):
+        build(wrong)
+
+
+def test_a_model_must_know_all_elements():
+    with pytest.raises(InputError, match="zbl does not know 'Ge'"):
+        build_baseline((build("zbl"),), DISTANCES, ("Si", "Ge"))
+
+
+def test_settings_refuse_before_any_work():
+    with pytest.raises(InputError, match="one of zbl"):
+        linpot.fit([], baseline="d3:pbe,zlb")
