@@ -26,7 +26,7 @@ from linpot.workflow.regression import collect_factors
 from linpot.workflow.restraints import wall_dimers
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
-from linpot.workflow.targets import subtract_model, subtract_reference
+from linpot.workflow.targets import Targets, energies_without
 
 
 class Monitor(Protocol):
@@ -105,7 +105,9 @@ class FitResult:
     notes: list[str] = field(default_factory=list)
 
 
-def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPlan:
+def plan_fit(
+    train: Dataset, settings: FitSettings, *, folds: int = 1, test: Dataset | None = None
+) -> FitPlan:
     """
     Choose basis and baseline, and estimate what the fit takes.
 
@@ -115,6 +117,8 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
     settings : FitSettings
     folds : int
         Of cross-validation.
+    test : Dataset, optional
+        Takes memory as well.
 
     Returns
     -------
@@ -125,7 +129,7 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
     InputError
         If the settings and the data do not go together.
     """
-    if not any(s.labels.present for s in train):
+    if not train.contents.rows.any():
         raise InputError(
             "no structure has an energy, forces or a stress; name the keys of the labels "
             "(--energy-key, --forces-key, --stress-key)"
@@ -144,6 +148,7 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
         memory_limit=settings.memory_limit,
         threads=settings.threads,
         folds=folds,
+        held=0 if test is None else test.memory,
     )
     restraints: list[Structure] = []
     if settings.baseline == "zbl":
@@ -199,7 +204,7 @@ def run_fit(
     monitor = monitor or Silent()
     if test is not None:
         _check_test(train, test)
-    plan = plan_fit(train, settings)
+    plan = plan_fit(train, settings, test=test)
     monitor.planned(plan)
     session = gather_rows(train, plan, settings, monitor)
     reference = session.reference
@@ -273,16 +278,16 @@ def gather_rows(
     -------
     FitSession
     """
-    targets = subtract_model(train, plan.baseline, threads=settings.threads)
+    energies = energies_without(train, plan.baseline, threads=settings.threads)
     reference = find_reference_energies(
-        train, [t.energy for t in targets], plan.basis.elements, plan.basis.cutoff, settings.e0
+        train, energies, plan.basis.elements, plan.basis.cutoff, settings.e0
     )
     monitor.stage("design rows", len(train))
     builder = RowBuilder.for_data(FeatureEngine(plan.basis), settings.weights, train)
     factors = collect_factors(
         builder,
         train,
-        subtract_reference(train, targets, reference.values),
+        Targets(plan.baseline, reference.values),
         settings,
         merged=plan.estimate.merged,
         restraints=plan.restraints,
@@ -302,7 +307,7 @@ def _check_test(train: Dataset, test: Dataset) -> None:
             f"`test` must hold elements of the training data ({', '.join(train.symbols)}), "
             f"got {unknown[0]!r}"
         )
-    if not any(s.labels.present for s in test):
+    if not test.contents.rows.any():
         raise InputError("`test` must have an energy, forces or a stress to compare with, got none")
 
 

@@ -15,8 +15,9 @@ from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.estimator import FactorRegressor
 from linpot.fitting.factors import FactorSet, triangular
 from linpot.fitting.ridge import Ridge
-from linpot.fitting.rows import RowBuilder, stream_rows
-from linpot.structures.structure import Labels, Structure
+from linpot.fitting.rows import RowBuilder, TargetRule, stream_rows
+from linpot.structures.dataset import Dataset
+from linpot.structures.structure import Structure
 from linpot.workflow.chunks import collect_chunks
 from linpot.workflow.keys import EVERY_FOLD, Key, keyed, n_columns_of
 from linpot.workflow.settings import FitSettings
@@ -26,8 +27,8 @@ Floats = NDArray[np.float64]
 
 def collect_factors(
     builder: RowBuilder,
-    structures: Sequence[Structure],
-    targets: Sequence[Labels],
+    train: Dataset,
+    targets: TargetRule,
     settings: FitSettings,
     *,
     merged: bool,
@@ -41,9 +42,9 @@ def collect_factors(
     Parameters
     ----------
     builder : RowBuilder
-    structures : sequence of Structure
-    targets : sequence of Labels
-        What the linear part has to explain.
+    train : Dataset
+    targets : callable
+        From structures to what the linear part has to explain of them.
     settings : FitSettings
     merged : bool
         Whether groups share factors; their weights then go into the rows.
@@ -60,12 +61,12 @@ def collect_factors(
     """
     basis = builder.engine.basis
     factors: FactorSet[Key] = FactorSet(n_columns_of(basis))
-    own = [0] * len(structures) if folds is None else [int(fold) for fold in folds]
+    own = [0] * len(train) if folds is None else [int(fold) for fold in folds]
     if settings.backend != "threads" or settings.checkpoint is not None:
         collect_chunks(
             factors,
             builder,
-            structures,
+            train,
             targets,
             settings,
             merged=merged,
@@ -74,7 +75,7 @@ def collect_factors(
         )
     else:
         for block in stream_rows(
-            builder, structures, targets, threads=settings.threads, progress=progress
+            builder, train, targets, threads=settings.threads, progress=progress
         ):
             key, rows = keyed(block, settings.weights, merged=merged, fold=own[block.structure])
             factors.add(key, rows[:, :-1], rows[:, -1])

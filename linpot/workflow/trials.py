@@ -7,7 +7,7 @@ tried without touching atoms again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -121,8 +121,7 @@ class FoldedFit:
         own = replace(settings, checkpoint=None)
         self._session = gather_rows(data, self.plan, own, monitor, fold_of)
         self._held_out = [
-            [s for s, own in zip(data, fold_of, strict=True) if own == fold]
-            for fold in range(FOLDS)
+            data.subset(k for k, own in enumerate(fold_of) if own == fold) for fold in range(FOLDS)
         ]
 
     @property
@@ -144,11 +143,13 @@ class FoldedFit:
         penalty: float | str | None = settings.penalty
         if isinstance(penalty, str):
             penalty = self._session.solve(penalty=penalty, **changes).penalty
-        residuals: list[Residuals] = []
-        for fold, structures in enumerate(self._held_out):
-            potential = self._session.refit(without_fold=fold, penalty=penalty, **changes).potential
-            residuals += stream_residuals(potential, structures, threads=settings.threads)
-        errors: GroupErrors = summarise_residuals(residuals)["all"]
+
+        def residuals() -> Iterator[Residuals]:
+            for fold, structures in enumerate(self._held_out):
+                found = self._session.refit(without_fold=fold, penalty=penalty, **changes)
+                yield from stream_residuals(found.potential, structures, threads=settings.threads)
+
+        errors: GroupErrors = summarise_residuals(residuals())["all"]
         return errors
 
     def whole(self) -> FitSession:
@@ -179,12 +180,12 @@ def fold_numbers(train: Dataset) -> list[int]:
     """
     if len(train) < FOLDS:
         raise InputError(f"tuning needs at least {FOLDS} structures, got {len(train)}")
-    return assign_folds([s.group for s in train], FOLDS, None)
+    return assign_folds(train.contents.groups, FOLDS, None)
 
 
 def without_groups(train: Dataset) -> Dataset:
     """Return the data as one group."""
-    return Dataset([replace(s, group="all") for s in train])
+    return train.changed(lambda structure: replace(structure, group="all"))
 
 
 def tuning_memory(plan: FitPlan) -> int:
