@@ -227,3 +227,22 @@ def test_median_distance_of_many_pairs_is_that_of_evenly_spread_ones(held, monke
     assert thinned.shortest == exact.shortest
     # a few hundred of distances that scatter by some percent
     assert thinned.typical == pytest.approx(exact.typical, rel=0.01)
+
+
+def test_command_fits_from_a_temporary_file(path, tmp_path):
+    from click.testing import CliRunner
+
+    from linpot.cli.main import linpot as main
+
+    def fitted(*options: str) -> tuple[np.ndarray, str]:
+        output = str(tmp_path / "si.linpot")
+        command = ["fit", str(path), "--n-functions", "10", "--body-order", "3", "-o", output]
+        result = CliRunner().invoke(main, [*command, "--overwrite", *options])
+        assert result.exit_code == 0, result.output
+        return linpot.learned_part(linpot.load(output)).coefficients, result.output
+
+    found, said = fitted("--structure-memory", "0")
+    expected, silent = fitted()
+    assert (found == expected).all()
+    assert "stay in a temporary file" in said
+    assert "temporary file" not in silent

@@ -17,7 +17,7 @@ from linpot.workflow.keys import n_columns_of
 # Rates of one core of a 2.6 GHz server, rounded down: an estimate for people, not a promise
 _ROW_RATE = 6e9  # multiply-adds per second in design rows
 _FACTOR_RATE = 3e10  # floating-point operations per second in TSQR and SVD
-_PROGRAM_BYTES = 200 * 2**20  # interpreter, libraries, compiled kernels
+_PROGRAM_BYTES = 500 * 2**20  # interpreter, libraries, compiled kernels, errors of evaluations
 _SAMPLE = 20  # structures whose neighbors are counted
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from linpot.basis.ace import Basis, build_basis
 from linpot.basis.specification import BasisSpecification, symbols_of
@@ -179,6 +179,7 @@ def run_fit(
     test: Dataset | None = None,
     settings: FitSettings | None = None,
     monitor: Monitor | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> FitResult:
     """
     Fit a potential and measure its errors.
@@ -190,6 +191,8 @@ def run_fit(
         Only evaluated: nothing is chosen by it.
     settings : FitSettings, optional
     monitor : Monitor, optional
+    origin : mapping, optional
+        Further entries of the potential's provenance, plain values: how settings were found.
 
     Returns
     -------
@@ -219,6 +222,7 @@ def run_fit(
     dimers = check_dimers(potential, shortest)
     learned = learned.with_provenance(
         **provenance(train, test, settings, solution.solver),
+        **(origin or {}),
         e0_sources=dict(reference.sources),
         errors={"train": errors, "test": tested},
         notes=notes,

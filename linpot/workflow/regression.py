@@ -13,7 +13,7 @@ from linpot.basis.ace import Basis
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.estimator import FactorRegressor
-from linpot.fitting.factors import FactorSet, triangular
+from linpot.fitting.factors import FactorSet
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import RowBuilder, TargetRule, stream_rows
 from linpot.structures.dataset import Dataset
@@ -127,9 +127,9 @@ def solve_factors(
     factor, n_rows = factors.combined(weights)
     if n_rows == 0:
         raise InputError("all weights are zero; give at least one property a positive weight")
-    n = basis.n_features
     scales = settings.prior.scales(basis)
-    scaled = triangular(np.column_stack([factor[:, :n] * scales, factor[:, n:] @ combination]))
+    scaled = _scaled(factor, scales, combination)
+    del factor
     solver: FactorRegressor
     if settings.solver == "ridge":
         mean = None if prior_mean is None else prior_mean / scales
@@ -145,3 +145,14 @@ def solve_factors(
         )
     solver.fit_factor(scaled, n_rows)
     return solver.coef_ * scales, solver.get_solver_state()
+
+
+def _scaled(factor: Floats, scales: Floats, combination: Floats) -> Floats:
+    """Return the triangular factor of scaled features and one target."""
+    n = len(scales)
+    target = factor[:, n:] @ combination
+    scaled = np.zeros((n + 1, n + 1), order="F")
+    np.multiply(factor[:n, :n], scales, out=scaled[:n, :n])
+    scaled[:n, n] = target[:n]
+    scaled[n, n] = np.linalg.norm(target[n:])  # features are zero there
+    return scaled
