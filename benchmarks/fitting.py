@@ -31,7 +31,7 @@ from linpot.fitting.rows import stream_rows
 from linpot.fitting.sparse import Lasso, MatchingPursuit
 from linpot.fitting.truncated import TruncatedLeastSquares
 from linpot.workflow.noise_levels import find_noise_levels
-from linpot.workflow.targets import subtract_model, subtract_reference
+from linpot.workflow.targets import Targets
 
 N_GROUPS = 4  # by 3 properties: 12 keys
 
@@ -118,9 +118,7 @@ def weighted_rows(data: linpot.Dataset, n_functions: int) -> tuple[Any, Any, lin
     """All rows in memory, with the default weights."""
     settings = linpot.FitSettings(n_functions=n_functions)
     session = linpot.prepare_fit(data, settings=settings)
-    targets = subtract_reference(
-        data, subtract_model(data, session.baseline), session.reference.values
-    )
+    targets = Targets(session.baseline, session.reference.values)
     blocks = list(stream_rows(session.builder, data, targets))
     weights = [settings.weights.of(b.group, b.name) for b in blocks]
     X = np.concatenate([b.X * w for b, w in zip(blocks, weights, strict=True)])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TypeVar
 
 Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 def run_tasks(work: Callable[[Task], None], tasks: Iterable[Task], threads: int) -> None:
@@ -51,6 +52,37 @@ def run_tasks(work: Callable[[Task], None], tasks: Iterable[Task], threads: int)
         for helper in running:
             if not helper.cancel():  # one that has not started has nothing left to do
                 helper.result()
+
+
+def map_in_order(
+    work: Callable[[Task], Result], tasks: Iterable[Task], threads: int
+) -> Iterator[Result]:
+    """
+    Yield the results of tasks in their order; at most ``2 * threads`` are under way.
+
+    Tasks are taken when there is room, so that a slow reader of results keeps memory bounded.
+
+    Parameters
+    ----------
+    work : callable
+        Should release the interpreter lock.
+    tasks : iterable
+    threads : int
+        Results do not depend on it.
+    """
+    if threads == 1:
+        yield from map(work, tasks)
+        return
+    remaining = iter(tasks)
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="linpot") as pool:
+        running = deque(pool.submit(work, task) for task in islice(remaining, 2 * threads))
+        try:
+            while running:
+                yield running.popleft().result()
+                running.extend(pool.submit(work, task) for task in islice(remaining, 1))
+        finally:
+            for task in running:
+                task.cancel()
 
 
 def cut(n: int, parts: int) -> list[tuple[int, int]]:

@@ -148,7 +148,7 @@ def test_result_fits_with_what_it_found(data, tuned):
     [
         ({"solver": "ard"}, "`solver` must be one of ridge, got 'ard'"),
         ({"max_degree": 8.0}, "`max_degree` must not be given for tuning"),
-        ({"memory_limit": 0.29}, r"tuning needs about .* GB, but `memory_limit` is 0.29"),
+        ({"memory_limit": 0.6}, r"tuning needs about .* GB, but `memory_limit` is 0.6"),
     ],
 )
 def test_what_cannot_be_tuned_is_refused(data, changes, message):
@@ -237,3 +237,36 @@ def test_trials_at_a_cost_stay_below_it(data):
     assert len(sizes) > 1
     for trial in found.trials:
         assert model.cost(plan_fit(data, trial.settings).basis) <= 1.0
+
+
+def test_trials_are_in_the_provenance_and_the_metrics(data, tuned):
+    result = tuned.fit()
+    noted = linpot.learned_part(result.potential).provenance["tuning"]
+    assert noted == tuned.as_dict()
+    assert [t["change"] for t in noted["trials"]] == [t.change for t in tuned.trials]
+    best = [t for t in noted["trials"] if t["accepted"]][-1]
+    assert best["score"] == tuned.best.score
+    assert best["left_out"]["forces"]["mae"] == tuned.best.errors["forces"]["mae"]
+
+
+def test_evidence_of_labels_does_not_depend_on_units_of_weights(data):
+    """Weights times a factor, penalty times its square: the same model of the same labels."""
+    rows = FoldedFit(data, SMALL, Silent())
+    bare = replace(SMALL, restraint=0.0, penalty=1e-4)
+    rows = FoldedFit(data, bare, Silent())
+    weights = linpot.Weights(energy=200.0 * 7.0, forces=7.0, stress=21.0)
+    found = rows.measure(replace(bare, weights=weights, penalty=49e-4))[1]
+    assert found == pytest.approx(rows.measure(bare)[1], rel=1e-10)
+
+
+def test_evidence_decides_where_it_is_asked_to(data):
+    found = linpot.tune(data, 30, settings=SMALL, hold=ALL_BUT, criterion="evidence")
+    assert found.criterion == "evidence"
+    assert found.best.log_evidence > found.start.log_evidence
+    best = max(trial.log_evidence for trial in found.trials)
+    assert found.best.log_evidence > best - 10.0  # smaller gains are not taken
+    kept = [trial.log_evidence for trial in found.trials if trial.accepted]
+    assert (np.diff(kept) > 10.0).all()
+    assert "evidence rose by" in found.why
+    with pytest.raises(InputError, match=r"`criterion` must be one of .*, got 'luck'"):
+        linpot.tune(data, 30, settings=SMALL, criterion="luck")

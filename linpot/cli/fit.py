@@ -49,7 +49,7 @@ from linpot.cli.tables import (
 from linpot.cli.tuning import tune_and_show
 from linpot.errors import InputError
 from linpot.fitting.weights import Weights
-from linpot.io.datasets import read_dataset
+from linpot.io.datasets import STRUCTURE_MEMORY, read_dataset
 from linpot.io.json_file import write_json
 from linpot.io.potential_file import save_potential
 from linpot.model.sum import learned_part
@@ -57,6 +57,7 @@ from linpot.structures.dataset import Dataset
 from linpot.workflow.error_bars import add_error_bars
 from linpot.workflow.fit import FitPlan, FitResult, run_fit
 from linpot.workflow.settings import FitSettings, chosen_solver
+from linpot.workflow.tuning_result import CRITERIA
 
 FAMILIES = ("ace",)
 _WEIGHTS = Weights()
@@ -139,6 +140,13 @@ _WEIGHTS = Weights()
     type=Value("US", parse_number),
     help="With --tune: the size by its estimated cost per atom and step, not by --n-functions.",
 )
+@click.option(
+    "--tune-by",
+    type=click.Choice(CRITERIA),
+    default=CRITERIA[0],
+    show_default=True,
+    help="How settings are compared: on left-out blocks of TRAIN, or by the evidence.",
+)
 @click.option("--seed", type=WHOLE, default=0, show_default=True, help="Of anything random.")
 @threads_option
 @click.option(
@@ -147,6 +155,13 @@ _WEIGHTS = Weights()
     default=4.0,
     show_default=True,
     help="GB of memory that a fit may take.",
+)
+@click.option(
+    "--structure-memory",
+    type=Value("GB", parse_number),
+    default=STRUCTURE_MEMORY,
+    show_default=True,
+    help="GB of structures held in memory; more of them stay in a temporary file (see TMPDIR).",
 )
 @click.option(
     "--backend",
@@ -197,20 +212,30 @@ def fit(**options: Any) -> None:
     output, metrics, overwrite = options["output"], options["json"], options["overwrite"]
     outputs = {"--output": output, "--json": metrics}
     check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
-    where = {"keys": label_keys(options), "group_key": options["group_key"]}
+    where = {
+        "keys": label_keys(options),
+        "group_key": options["group_key"],
+        "structure_memory": options["structure_memory"],
+    }
     train = read_and_show(terminal, "Training data", train_paths, **where)
     test = read_and_show(terminal, "Test data", test_paths, **where) if test_paths else None
+    tuned = None
     if options["tune"]:
-        settings = tune_and_show(
+        tuned = tune_and_show(
             terminal,
             train,
             settings,
             lambda plan: show_plan(terminal, plan),
             minutes=options["tune_minutes"],
             us_per_atom=options["us_per_atom"],
-        ).settings
+            criterion=options["tune_by"],
+        )
+        settings = tuned.settings
     with ProgressBars(terminal, lambda plan: show_plan(terminal, plan)) as bars:
-        result = run_fit(train, test=test, settings=settings, monitor=bars)
+        if tuned is None:
+            result = run_fit(train, test=test, settings=settings, monitor=bars)
+        else:
+            result = tuned.fit(test=test, monitor=bars)
     # Saved before anything is printed: a closed pipe must not cost the fit.
     save_potential(result.potential, output, overwrite=overwrite)
     if options["uncertainty"]:
@@ -221,7 +246,8 @@ def fit(**options: Any) -> None:
             raise InputError(f"'{output}' is saved without error bars: {error}") from error
         save_potential(potential, output, overwrite=True)
     if metrics is not None:
-        write_json(metrics, fit_metrics(result), overwrite=overwrite)
+        tuning = {} if tuned is None else {"tuning": tuned.as_dict()}
+        write_json(metrics, fit_metrics(result) | tuning, overwrite=overwrite)
     show_result(terminal, result)
     size = in_bytes(Path(output).stat().st_size)
     terminal.say(f"Saved {output} ({size}) after {terminal.elapsed:.1f} s.")
@@ -268,6 +294,8 @@ def read_and_show(terminal: Terminal, title: str, paths: list[str], **where: Any
     data = read_dataset(paths, **where)
     summary = data.summary()
     terminal.show(data_table(title, summary), label_lines(summary))
+    if not data.is_in_memory:
+        terminal.say("These structures stay in a temporary file; they are read when needed.\n")
     return data
 
 

@@ -16,7 +16,8 @@ from linpot.structures.dataset import Dataset
 from linpot.workflow.fit import FitPlan
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.trials import Trial, describe_errors, tuning_memory
-from linpot.workflow.tuning import TuningResult, run_tuning
+from linpot.workflow.tuning import run_tuning
+from linpot.workflow.tuning_result import CRITERIA, TuningResult
 
 _HELD = ("cutoff", "body_order", "weights")
 """Options that are settings which tuning would change."""
@@ -46,6 +47,7 @@ def tune_and_show(
     *,
     minutes: float,
     us_per_atom: float | None = None,
+    criterion: str = CRITERIA[0],
 ) -> TuningResult:
     """
     Search for settings; show what it will take, and at the end all trials and why one was chosen.
@@ -60,6 +62,7 @@ def tune_and_show(
         Shows the plan of the fit with the settings at the start.
     minutes : float
     us_per_atom : float, optional, us
+    criterion : str
         See `run_tuning`.
 
     Returns
@@ -86,6 +89,7 @@ def tune_and_show(
             minutes=minutes,
             us_per_atom=us_per_atom,
             hold=given_settings(),
+            criterion=criterion,
             monitor=bars,
             on_trial=show,
         )

@@ -22,6 +22,7 @@ from linpot.fitting.downdate import downdate_factor, without_rows
 Floats = NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
 _BLOCK = 32  # columns per Householder block; 16 to 64 measured alike
+_SLAB = 2048  # rows that wait for a factorisation: enough for its speed, little memory
 
 
 @dataclass
@@ -58,7 +59,8 @@ class TriangularFactor:
         self._buffer.append(rows)
         self._buffered += len(y)
         self.n_rows += len(y)
-        if self._buffered >= self.n_columns:
+        # a key with fewer rows than columns keeps them; later ones wait in smaller numbers
+        if self._buffered >= (self.n_columns if self._factor is None else self._most_waiting):
             self._flush()
 
     def remove(self, X: Floats, y: Floats) -> None:
@@ -103,11 +105,20 @@ class TriangularFactor:
     def _flush(self) -> None:
         if not self._buffer:
             return
-        block = np.asfortranarray(np.concatenate(self._buffer))
-        self._buffer, self._buffered = [], 0
         if self._factor is None:
             self._factor = np.zeros((self.n_columns, self.n_columns), order="F")
-        self._factor = update_factor(self._factor, block)
+        self._buffer.reverse()
+        while self._buffer:  # in slabs, so that rows are never all there twice
+            slab, size = [], 0
+            while self._buffer and size < self._most_waiting:
+                slab.append(self._buffer.pop())
+                size += len(slab[-1])
+            self._factor = update_factor(self._factor, np.asfortranarray(np.concatenate(slab)))
+        self._buffered = 0
+
+    @property
+    def _most_waiting(self) -> int:
+        return min(self.n_columns, _SLAB)
 
 
 def update_factor(factor: Floats, rows: Floats) -> Floats:
@@ -132,7 +143,7 @@ def update_factor(factor: Floats, rows: Floats) -> Floats:
     """
     n = factor.shape[1]
     # a triangle on a triangle takes less than half the work of rows on a triangle
-    trapezoid = n if rows.shape == (n, n) and not np.tril(rows, -1).any() else 0
+    trapezoid = n if rows.shape == (n, n) and _is_triangular(rows) else 0
     # one BLAS thread: the same bits on any number of cores, and no fight with row threads
     with threadpool_limits(1, user_api="blas"):
         updated, _, _, info = lapack.dtpqrt(
@@ -146,6 +157,15 @@ def update_factor(factor: Floats, rows: Floats) -> Floats:
     if info != 0:
         raise ArithmeticError(f"LAPACK dtpqrt failed with info = {info}")
     return updated
+
+
+def _is_triangular(rows: Floats) -> bool:
+    return not any(rows[k:, k - _BLOCK : k].any() for k in range(_BLOCK, len(rows), _BLOCK)) and (
+        not any(
+            np.tril(rows[k : k + _BLOCK, k : k + _BLOCK], -1).any()
+            for k in range(0, len(rows), _BLOCK)
+        )
+    )
 
 
 def triangular(rows: Floats) -> Floats:

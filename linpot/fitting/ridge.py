@@ -2,11 +2,12 @@
 Ridge regression on rows or on their triangular factor.
 
 Nothing here knows of atoms. The penalty is given or chosen by evidence or by generalised
-cross-validation, both in closed form from one singular value decomposition.
+cross-validation, both in closed form from one reduction to bidiagonal form.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from linpot import checks
+from linpot.fitting.bidiagonal import Damped, DampedProblem
 from linpot.fitting.constraints import LinearConstraints
 from linpot.fitting.estimator import FactorRegressor
 from linpot.fitting.factors import shift_target
@@ -86,7 +88,7 @@ class Ridge(FactorRegressor):
         if self.constraints is not None:
             constraints = LinearConstraints.checked(*self.constraints, n_features).around(mean)
             factor = constraints.reduce(factor)
-        problem = _Spectrum(factor, n_rows)
+        problem = _Problem(factor, n_rows)
         if isinstance(self.penalty, str):
             rule = checks.one_of("penalty", self.penalty, PENALTY_RULES)
             penalty = problem.minimise(
@@ -95,12 +97,19 @@ class Ridge(FactorRegressor):
         else:
             penalty = checks.non_negative("penalty", self.penalty)
         self.penalty_ = penalty
-        found = problem.coefficients(penalty)
-        self.coef_ = (found if constraints is None else constraints.expand(found)) + mean
-        self.noise_variance_ = problem.noise_variance(penalty)
+        if penalty > 0.0:
+            found = problem.solve(penalty)
+            coefficients, objective = problem.coefficients(found), found.objective
+            self.effective_parameters_ = found.effective_parameters
+            self.log_evidence_ = -problem.negative_log_evidence(found)
+        else:
+            coefficients, objective, self.effective_parameters_ = problem.of_minimum_norm()
+            self.log_evidence_ = -np.inf
+        self.coef_ = mean + (
+            coefficients if constraints is None else constraints.expand(coefficients)
+        )
+        self.noise_variance_ = problem.noise_variance(objective)
         self.prior_variance_ = self.noise_variance_ / penalty if penalty > 0.0 else np.inf
-        self.effective_parameters_ = problem.effective_parameters(penalty)
-        self.log_evidence_ = -problem.negative_log_evidence(penalty) if penalty > 0.0 else -np.inf
         self.n_features_in_ = len(self.coef_)
         return self
 
@@ -113,75 +122,61 @@ class Ridge(FactorRegressor):
             "penalty": float(self.penalty_),
             "noise_variance": float(self.noise_variance_),
             "effective_parameters": float(self.effective_parameters_),
+            "log_evidence": float(self.log_evidence_) if self.penalty_ > 0.0 else None,
         }
 
 
-class _Spectrum:
-    """The problem in the basis of singular vectors, where every penalty is a sum over n terms."""
+class _Problem:
+    """Everything that a penalty decides, at a cost of the order of n for each."""
 
     def __init__(self, factor: Floats, n_rows: float) -> None:
-        with threadpool_limits(1, user_api="blas"):
-            u, self.singular, self._vt = np.linalg.svd(factor[:-1, :-1])
-            self.projected = u.T @ factor[:-1, -1]
+        self._factor = factor
+        self._damped = DampedProblem(factor[:-1, :-1].copy(order="F"), factor[:-1, -1])
         self.unexplained = float(factor[-1, -1] ** 2)
         self.n_rows = max(float(n_rows), 1.0)
-        self.largest = float(self.singular.max(initial=0.0))
+        bands = (self._damped.diagonal, self._damped.above)
+        self.largest = float(max(np.abs(band).max(initial=0.0) for band in bands))
 
-    def coefficients(self, penalty: float) -> Floats:
-        """Minimum-norm solution; for penalty 0 directions below rounding are left out."""
-        usable = self._usable(penalty)
-        amplitude = np.zeros_like(self.singular)
-        amplitude[usable] = (self.singular * self.projected)[usable] / (
-            self.singular[usable] ** 2 + penalty
-        )
-        return np.asarray(self._vt.T @ amplitude)
+    def solve(self, penalty: float) -> Damped:
+        return self._damped.solve(penalty)
 
-    def residual_squares(self, penalty: float) -> float:
-        return self.unexplained + float(((self._shrink(penalty) * self.projected) ** 2).sum())
+    def coefficients(self, found: Damped) -> Floats:
+        return self._damped.coefficients(found)
 
-    def effective_parameters(self, penalty: float) -> float:
-        square = self.singular[self._usable(penalty)] ** 2
-        return float((square / (square + penalty)).sum())
+    def of_minimum_norm(self) -> tuple[Floats, float, float]:
+        """Coefficients, residual and rank without a penalty, less directions of rounding."""
+        with threadpool_limits(1, user_api="blas"):
+            u, singular, vt = np.linalg.svd(self._factor[:-1, :-1])
+            projected = u.T @ self._factor[:-1, -1]
+        smallest = singular.max(initial=0.0) * np.finfo(float).eps * len(singular)
+        usable = singular > smallest
+        amplitude = np.zeros_like(singular)
+        amplitude[usable] = projected[usable] / singular[usable]
+        left = float((projected[~usable] ** 2).sum())
+        return np.asarray(vt.T @ amplitude), left, float(usable.sum())
 
-    def _usable(self, penalty: float) -> NDArray[np.bool_]:
-        """Directions that the data and the penalty determine."""
-        if penalty > 0.0:
-            return np.ones(len(self.singular), dtype=bool)
-        return self.singular > self.largest * np.finfo(float).eps * len(self.singular)
-
-    def _shrink(self, penalty: float) -> Floats:
-        """Share of the projected target that stays in the residual."""
-        usable = self._usable(penalty)
-        shrink = np.ones_like(self.singular)
-        shrink[usable] = penalty / (self.singular[usable] ** 2 + penalty)
-        return shrink
-
-    def noise_variance(self, penalty: float) -> float:
+    def noise_variance(self, objective: float) -> float:
         """``(|r|^2 + penalty |c|^2) / n_rows``, the maximum of the evidence over the noise."""
-        return self._objective(penalty) / self.n_rows
+        return (self.unexplained + objective) / self.n_rows
 
-    def _objective(self, penalty: float) -> float:
-        return self.unexplained + float((self._shrink(penalty) * self.projected**2).sum())
+    def negative_log_evidence(self, found: Damped) -> float:
+        noise = max(self.noise_variance(found.objective), np.finfo(float).tiny)
+        scale = 0.5 * self.n_rows * np.log(2.0 * np.pi * noise)
+        return float(scale + 0.5 * self.n_rows + 0.5 * found.log_determinant)
 
-    def negative_log_evidence(self, penalty: float) -> float:
-        objective = max(self._objective(penalty), np.finfo(float).tiny)
-        scale = 0.5 * self.n_rows * np.log(2.0 * np.pi * objective / self.n_rows)
-        determinant = 0.5 * float(np.log1p(self.singular**2 / penalty).sum())
-        return scale + 0.5 * self.n_rows + determinant
+    def gcv(self, found: Damped) -> float:
+        left = max(self.n_rows - found.effective_parameters, np.finfo(float).eps)
+        return float(np.log((self.unexplained + found.residual) / left**2))
 
-    def gcv(self, penalty: float) -> float:
-        left = max(self.n_rows - self.effective_parameters(penalty), np.finfo(float).eps)
-        return float(np.log(self.residual_squares(penalty) / left**2))
-
-    def minimise(self, objective: Any) -> float:
+    def minimise(self, objective: Callable[[Damped], float]) -> float:
         """Scan 16 decades on a grid, then refine around the lowest point."""
         if self.largest == 0.0:
             return 1.0
         logs = np.log(self.largest**2) + np.linspace(-37.0, 5.0, 85)
-        values = [objective(float(np.exp(x))) for x in logs]
+        values = [objective(self.solve(float(np.exp(x)))) for x in logs]
         best = int(np.argmin(values))
         low, high = logs[max(best - 1, 0)], logs[min(best + 1, len(logs) - 1)]
         result = minimize_scalar(
-            lambda x: objective(float(np.exp(x))), bounds=(low, high), method="bounded"
+            lambda x: objective(self.solve(float(np.exp(x)))), bounds=(low, high), method="bounded"
         )
         return float(np.exp(result.x))

@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from linpot.fitting.weights import Weights, composition, lowest_energies
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.packing import pack
+from linpot.parallel import map_in_order
 from linpot.structures.batches import batches_of_atoms
 from linpot.structures.structure import Labels, Structure
 
 Floats = NDArray[np.float64]
 Observation = tuple[int, Structure, Labels]
+TargetRule = Callable[[Sequence[Structure]], Sequence[Labels]]
+"""What the linear part has to explain of some structures."""
 
 BATCH = 48
 """Atoms whose rows are built together at least: six full blocks of lanes."""
@@ -74,10 +76,10 @@ class RowBuilder:
 
     @classmethod
     def for_data(
-        cls, engine: FeatureEngine, weights: Weights, structures: Sequence[Structure]
+        cls, engine: FeatureEngine, weights: Weights, structures: Iterable[Structure]
     ) -> RowBuilder:
         """Make a builder that knows the lowest energies of the data."""
-        return cls(engine, weights, lowest_energies(list(structures)))
+        return cls(engine, weights, lowest_energies(structures))
 
     def build(self, observations: Sequence[Observation]) -> list[RowBlock]:
         """
@@ -133,7 +135,7 @@ class RowBuilder:
 def stream_rows(
     builder: RowBuilder,
     structures: Sequence[Structure],
-    targets: Sequence[Labels],
+    targets: TargetRule,
     *,
     threads: int = 1,
     progress: Callable[[int], None] | None = None,
@@ -145,7 +147,8 @@ def stream_rows(
     ----------
     builder : RowBuilder
     structures : sequence of Structure
-    targets : sequence of Labels
+    targets : callable
+        From some structures to their targets.
     threads : int
     progress : callable, optional
         Called with the number of structures done.
@@ -154,24 +157,24 @@ def stream_rows(
     ------
     RowBlock
     """
-    batches = _number(batches_of_atoms(structures, BATCH), targets)
-    results = Parallel(
-        n_jobs=threads, backend="threading", return_as="generator", pre_dispatch="2*n_jobs"
-    )(delayed(builder.build)(batch) for batch in batches)
+
+    def build(batch: tuple[int, list[Structure]]) -> list[RowBlock]:
+        first, members = batch
+        places = range(first, first + len(members))
+        return builder.build(list(zip(places, members, targets(members), strict=True)))
+
+    batches = _numbered(batches_of_atoms(structures, BATCH))
     done = 0
-    for blocks in results:
+    for blocks in map_in_order(build, batches, threads):
         yield from blocks
         done = max([done, *(block.structure + 1 for block in blocks)])
         if progress is not None:
             progress(done)
 
 
-def _number(
-    batches: Iterable[list[Structure]], targets: Sequence[Labels]
-) -> Iterator[list[Observation]]:
-    """Give every structure its index and target."""
+def _numbered(batches: Iterable[list[Structure]]) -> Iterator[tuple[int, list[Structure]]]:
+    """Give every batch the place of its first structure."""
     first = 0
     for batch in batches:
-        last = first + len(batch)
-        yield list(zip(range(first, last), batch, targets[first:last], strict=True))
-        first = last
+        yield first, batch
+        first += len(batch)

@@ -7,7 +7,7 @@ are applied to finished factors; those that differ inside a group go into the ro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,7 +130,7 @@ class Weights:
         }
 
 
-def lowest_energies(structures: list[Structure]) -> dict[tuple[tuple[int, int], ...], float]:
+def lowest_energies(structures: Iterable[Structure]) -> dict[tuple[tuple[int, int], ...], float]:
     """
     Find the lowest energy per atom of every composition.
 

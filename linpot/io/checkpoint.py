@@ -1,8 +1,8 @@
 """
 Finished parts of a long fit in a folder, so that a killed one goes on where it was.
 
-One ``.npz`` per chunk of structures: matrices and the rows behind each. Every file carries the
-fingerprint of what it was made from; the zip's own checksums tell damage.
+One ``.npz`` per chunk of structures: matrices and the rows behind each. Every file carries a
+mark of what it was made from; the zip's own checksums tell damage.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ Part = tuple[tuple[str | None, str, int], Floats, int]
 """Key, matrix, number of rows behind it."""
 
 _PATTERN = "chunk-{:06d}.npz"
+_OF_OTHERS = (
+    "`checkpoint` must be a folder of the same data and settings, but '{}' is of others; "
+    "name another folder or delete this one"
+)
 
 
 class Checkpoint:
@@ -35,20 +39,17 @@ class Checkpoint:
     ----------
     folder : path
         Made if it is not there; its parent must be.
-    fingerprint : str
-        Of data and settings.
     n_columns : int
         Of every matrix.
 
     Raises
     ------
     InputError
-        If the folder holds something else, or chunks of other data or settings.
+        If the folder holds something else.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], fingerprint: str, n_columns: int) -> None:
+    def __init__(self, folder: str | os.PathLike[str], n_columns: int) -> None:
         self._folder = Path(folder)
-        self._fingerprint = fingerprint
         self._n_columns = n_columns
         try:
             self._folder.mkdir(exist_ok=True)
@@ -63,13 +64,14 @@ class Checkpoint:
                 f"`checkpoint` must be an empty folder or one of an earlier fit, but '{folder}' "
                 f"holds {strangers[0]!r}"
             )
-        chunks = [n for n in names if n.startswith("chunk-")]
-        if chunks:
-            self._open(self._folder / chunks[0])
 
-    def read(self, index: int) -> list[Part] | None:
+    def has(self, index: int) -> bool:
+        """Whether a chunk is finished."""
+        return (self._folder / _PATTERN.format(index)).exists()
+
+    def check(self, index: int, mark: str) -> None:
         """
-        Return what a chunk gave, or None if it is not finished.
+        Check that a chunk, if it is finished, was made from what it should be.
 
         Raises
         ------
@@ -79,12 +81,26 @@ class Checkpoint:
             If it is of other data or settings.
         """
         path = self._folder / _PATTERN.format(index)
-        return self._open(path) if path.exists() else None
+        if path.exists() and self._open(path, matrices=False)[0] != mark:
+            raise InputError(_OF_OTHERS.format(path))
 
-    def write(self, index: int, parts: list[Part]) -> None:
+    def read(self, index: int) -> list[Part]:
+        """
+        Return what a finished chunk gave.
+
+        Raises
+        ------
+        FileFormatError
+            If its file is damaged.
+        InputError
+            If it is of other data or settings.
+        """
+        return self._open(self._folder / _PATTERN.format(index))[1]
+
+    def write(self, index: int, mark: str, parts: list[Part]) -> None:
         """Store what a chunk gave, all or nothing."""
         header = {
-            "fingerprint": self._fingerprint,
+            "mark": mark,
             "keys": [list(key) for key, _, _ in parts],
             "n_rows": [int(n) for _, _, n in parts],
         }
@@ -96,16 +112,17 @@ class Checkpoint:
 
         write_atomically(self._folder / _PATTERN.format(index), save, overwrite=True)
 
-    def _open(self, path: Path) -> list[Part]:
+    def _open(self, path: Path, *, matrices: bool = True) -> tuple[str, list[Part]]:
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 header: dict[str, Any] = json.loads(bytes(file["header"]))
-                matrices = [file[f"matrix_{k}"] for k in range(len(header["keys"]))]
-            keys = [(key[0], str(key[1]), int(key[2])) for key in header["keys"]]
-            counts = [int(n) for n in header["n_rows"]]
-            fingerprint = str(header["fingerprint"])
+                n_parts = len(header["keys"]) if matrices else 0
+                found = [file[f"matrix_{k}"] for k in range(n_parts)]
+            keys = [(key[0], str(key[1]), int(key[2])) for key in header["keys"][:n_parts]]
+            counts = [int(n) for n in header["n_rows"][:n_parts]]
+            mark = str(header["mark"])
             fits = all(
-                m.ndim == 2 and m.dtype == np.float64 and np.isfinite(m).all() for m in matrices
+                m.ndim == 2 and m.dtype == np.float64 and np.isfinite(m).all() for m in found
             )
             if not fits or len(counts) != len(keys):
                 raise ValueError("its arrays are not what they should be")
@@ -122,9 +139,6 @@ class Checkpoint:
             raise FileFormatError(
                 f"checkpoint '{path}' is damaged ({error}); delete this file to make it again"
             ) from error
-        if fingerprint != self._fingerprint or any(m.shape[1] != self._n_columns for m in matrices):
-            raise InputError(
-                f"`checkpoint` must be a folder of the same data and settings, but '{path}' is of "
-                "others; name another folder or delete this one"
-            )
-        return list(zip(keys, matrices, counts, strict=True))
+        if any(m.shape[1] != self._n_columns for m in found):
+            raise InputError(_OF_OTHERS.format(path))
+        return mark, list(zip(keys, found, counts, strict=True))

@@ -7,8 +7,9 @@ import difflib
 import gzip
 import lzma
 import os
+import sys
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -16,11 +17,15 @@ import ase.io
 from ase import Atoms
 from ase.io.formats import UnknownFileTypeError, filetype, string2index
 
+from linpot.checks import non_negative
 from linpot.errors import FileFormatError, InputError
 from linpot.io.atomic import write_atomically
-from linpot.io.extxyz import parse_frame, split_frames
+from linpot.io.extxyz import Frame, parse_frame, split_frames
+from linpot.io.structure_file import hold_structures
 from linpot.structures.dataset import Dataset
+from linpot.structures.from_atoms import label_structures
 from linpot.structures.labels import AUTOMATIC, LabelKeys
+from linpot.structures.structure import Structure
 
 _OPENERS: dict[str, Callable[..., IO[str]]] = {
     ".gz": gzip.open,
@@ -28,6 +33,9 @@ _OPENERS: dict[str, Callable[..., IO[str]]] = {
     ".xz": lzma.open,
 }
 _BROKEN_COMPRESSION = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+
+STRUCTURE_MEMORY = 1.0
+"""GB of structures that are held; more of them stay in a temporary file."""
 
 PathLike = str | os.PathLike[str]
 Index = str | int | slice
@@ -40,12 +48,14 @@ def read_dataset(
     group_key: str = "config_type",
     weight_key: str = "weight",
     index: Index = ":",
+    structure_memory: float = STRUCTURE_MEMORY,
 ) -> Dataset:
     """
-    Read structures with their labels.
+    Read structures with their labels, one after the other.
 
     Extended XYZ (``.xyz``, ``.extxyz``, also compressed with gz, bz2 or xz) is read strictly;
-    everything else goes through `ase.io.read`.
+    everything else goes through `ase.io`. Structures that take more memory than a bound move into
+    a temporary file and are read from there whenever they are needed; nothing else changes.
 
     Parameters
     ----------
@@ -57,6 +67,8 @@ def read_dataset(
         See `Dataset.from_atoms`.
     index : str, int or slice
         Which frames of each file, "0:100" for example.
+    structure_memory : float, GB
+        The bound; 0 keeps all of them in a file.
 
     Returns
     -------
@@ -65,38 +77,58 @@ def read_dataset(
     Raises
     ------
     InputError
-        If a file is not there or its content is refused by `Dataset.from_atoms`.
+        If a file is not there, its content is refused by `Dataset.from_atoms`, or the temporary
+        file cannot be written.
     FileFormatError
         If a file cannot be read as what it claims to be, is empty, or ends inside a frame.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     if not paths:
         raise InputError("`path` must name at least one file, got none")
-    short = len({Path(one).name for one in paths}) == len(paths)
-    images: list[Atoms] = []
-    sources: list[str] = []
+    non_negative("structure_memory", structure_memory, "number of GB")
     for one in paths:
-        frames = read_structures(one, index=index)
-        images += frames
-        name = _with_selection(Path(one).name if short else str(one), index)
-        sources += [name] * len(frames)
-    return Dataset.from_atoms(
-        images, keys=keys, group_key=group_key, weight_key=weight_key, source=sources
+        _refuse_absent(Path(one))
+    short = len({Path(one).name for one in paths}) == len(paths)
+    images = (
+        (atoms, _with_selection(Path(one).name if short else str(one), index))
+        for one in paths
+        for atoms in stream_structures(one, index=index)
     )
+    places: list[dict[str, str]] = []
+
+    def structures() -> Iterator[Structure]:
+        known: dict[tuple, dict[str, str]] = {}  # few are different
+        for structure, found in label_structures(images, keys, group_key, weight_key):
+            places.append(known.setdefault(tuple(found.items()), found))
+            yield structure
+
+    return Dataset(hold_structures(structures(), structure_memory), label_places=places)
 
 
 def read_structures(path: PathLike, *, index: Index = ":") -> list[Atoms]:
     """
-    Read the structures of one file, with whatever labels they carry.
+    Read the structures of one file, with whatever labels they carry; see `stream_structures`.
+
+    Returns
+    -------
+    list of ase.Atoms
+        At least one.
+    """
+    return list(stream_structures(path, index=index))
+
+
+def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
+    """
+    Yield the structures of one file, with whatever labels they carry.
 
     Parameters
     ----------
     path : path
     index : str, int or slice
 
-    Returns
-    -------
-    list of ase.Atoms
+    Yields
+    ------
+    ase.Atoms
         At least one.
 
     Raises
@@ -109,13 +141,16 @@ def read_structures(path: PathLike, *, index: Index = ":") -> list[Atoms]:
     file = Path(path)
     selection = _selection(index)
     _refuse_absent(file)
+    images = _stream_extxyz(file, selection) if _is_extxyz(file) else _stream_any(file, selection)
+    seen = False
     try:
-        images = _read_extxyz(file, selection) if _is_extxyz(file) else _read_any(file, selection)
+        for image in images:
+            seen = True
+            yield image
     except OSError as error:
         raise InputError(f"cannot read '{file}': {error.strerror or error}") from error
-    if not images:
+    if not seen:
         raise InputError(f"`index` must select frames of '{file}', got {index!r}, which has none")
-    return images
 
 
 def write_structures(
@@ -227,32 +262,42 @@ def _refuse_absent(file: Path) -> None:
     raise InputError(f"`path` must be an existing file, got '{file}'; {advice}")
 
 
-def _read_extxyz(file: Path, selection: slice) -> list[Atoms]:
-    frames = list(split_frames(_read_text(file), str(file)))
-    if not frames:
-        raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
-    return [parse_frame(frame, str(file)) for frame in frames[selection]]
+def _stream_extxyz(file: Path, selection: slice) -> Iterator[Atoms]:
+    """Yield what is selected; the rest is looked at as well, so that broken files are noticed."""
+    ends = (selection.start, selection.stop, selection.step)
+    known = all(end is None or end >= 0 for end in ends)
+    n_frames = sys.maxsize if known else sum(1 for _ in _frames(file))
+    places = range(n_frames)[selection]
+    chosen: Iterable[Frame] = (frame for frame in _frames(file) if frame.number in places)
+    if places.step < 0:  # these frames are held
+        chosen = reversed(list(chosen))
+    for frame in chosen:
+        yield parse_frame(frame, str(file))
 
 
-def _read_text(file: Path) -> str:
-    opener = _OPENERS.get(file.suffix.lower(), open)
+def _frames(file: Path) -> Iterator[Frame]:
+    """Yield the frames of a file, of which there must be one."""
+    first = True
     try:
-        with opener(file, "rt", encoding="utf-8") as stream:
-            text = stream.read()
+        with _OPENERS.get(file.suffix.lower(), open)(file, "rt", encoding="utf-8") as stream:
+            for frame in split_frames(stream, str(file)):
+                first = False
+                yield frame
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{file} must be text, got other bytes: {error}") from error
     except _BROKEN_COMPRESSION as error:
         raise FileFormatError(
             f"{file} must be a complete {file.suffix} file: {error}; copy it again"
         ) from error
-    return str(text)
+    if first:
+        raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
 
 
-def _read_any(file: Path, selection: slice) -> list[Atoms]:
+def _stream_any(file: Path, selection: slice) -> Iterator[Atoms]:
     if file.stat().st_size == 0:
         raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
     try:
-        return list(ase.io.read(file, index=selection, do_not_split_by_at_sign=True))
+        yield from ase.io.iread(file, index=selection, do_not_split_by_at_sign=True)
     except UnknownFileTypeError as error:
         raise FileFormatError(
             f"{file} must be in a format that ASE reads, got an unknown one; "

@@ -1,17 +1,18 @@
 """
 Extended XYZ, frame by frame.
 
-The text is cut into frames here, with line numbers and column counts checked, and each frame is
+Lines are cut into frames here, with line numbers and column counts checked, and each frame is
 handed to ASE for its meaning. So no frame is dropped, mistakes have a line, and large compressed
-files are read in linear time.
+files are read in linear time, one frame in memory.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from ase import Atoms
 from ase.io.extxyz import read_xyz
@@ -45,13 +46,14 @@ class Frame:
     n_atoms: int
 
 
-def split_frames(text: str, file: str) -> Iterator[Frame]:
+def split_frames(lines: Iterable[str], file: str) -> Iterator[Frame]:
     """
-    Cut the text of an extended XYZ file into frames; blank lines between frames are skipped.
+    Cut the lines of an extended XYZ file into frames; blank lines between frames are skipped.
 
     Parameters
     ----------
-    text : str
+    lines : iterable of str
+        Taken one after the other, with or without their ends.
     file : str
         How messages call the file.
 
@@ -62,28 +64,28 @@ def split_frames(text: str, file: str) -> Iterator[Frame]:
     Raises
     ------
     FileFormatError
-        If a frame does not begin with its number of atoms, or if the text ends inside a frame.
+        If a frame does not begin with its number of atoms, or if the file ends inside a frame.
     """
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    at, number = 0, 0
-    while at < len(lines):
-        if not lines[at].strip():
-            at += 1
+    source = (line.rstrip("\n") for line in lines)
+    line, at, number = next(source, None), 1, 0
+    while line is not None:
+        if not line.strip():
+            line, at = next(source, None), at + 1
             continue
-        n_atoms = _atom_count(lines[at], file, at + 1, number)
-        end = at + 2 + n_atoms
-        if end > len(lines):
+        n_atoms = _atom_count(line, file, at, number)
+        frame = [line, *islice(source, n_atoms + 1)]
+        if len(frame) < n_atoms + 2:
             raise FileFormatError(
-                f"{file}, line {len(lines)}: the file ends inside frame {number}, which begins at "
-                f"line {at + 1}: expected {n_atoms} atoms, got {max(0, len(lines) - at - 2)}; "
+                f"{file}, line {at + len(frame) - 1}: the file ends inside frame {number}, which "
+                f"begins at line {at}: expected {n_atoms} atoms, got {max(0, len(frame) - 2)}; "
                 "the file is incomplete, copy it again or remove that frame"
             )
-        while end < len(lines) and _CELL_VECTOR.match(lines[end]):
-            end += 1
-        yield Frame(number, at + 1, tuple(lines[at:end]), n_atoms)
-        at, number = end, number + 1
+        line = next(source, None)
+        while line is not None and _CELL_VECTOR.match(line):
+            frame.append(line)
+            line = next(source, None)
+        yield Frame(number, at, tuple(frame), n_atoms)
+        at, number = at + len(frame), number + 1
 
 
 def parse_frame(frame: Frame, file: str) -> Atoms:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
-from vesin import NeighborList
 
-from linpot.checks import integer, non_negative, one_of
+from linpot.checks import integer, one_of
 from linpot.errors import InputError
-from linpot.structures.labels import AUTOMATIC, LabelKeys, find_labels, has_key, present_keys
-from linpot.structures.neighbors import complete_cell
-from linpot.structures.structure import Structure, structure_from_atoms
+from linpot.structures.contents import LABELS, Contents
+from linpot.structures.from_atoms import MEMORY, label_structures
+from linpot.structures.labels import AUTOMATIC, LabelKeys
+from linpot.structures.sequences import LazyStructures, structure_bytes
+from linpot.structures.structure import Structure
 from linpot.structures.summary import DatasetSummary, summarise
-
-_LABELS = ("energy", "forces", "stress")
-_MEMORY = "<memory>"
-_SHORTEST_DISTANCE = 0.1  # A; shorter ones are mistakes in the data
-_WEIGHT_SYNONYM = "config_weight"
 
 
 class Dataset(Sequence[Structure]):
@@ -32,6 +28,7 @@ class Dataset(Sequence[Structure]):
     Parameters
     ----------
     structures : iterable of Structure
+        Held in memory, unless they are `LazyStructures`: those of a file larger than memory.
     label_places : iterable of (mapping of str to str), optional
         For each structure, where each label came from.
 
@@ -41,7 +38,7 @@ class Dataset(Sequence[Structure]):
         If there is no structure.
     """
 
-    __slots__ = ("_label_places", "_structures")
+    __slots__ = ("_contents", "_label_places", "_structures")
 
     def __init__(
         self,
@@ -49,17 +46,21 @@ class Dataset(Sequence[Structure]):
         *,
         label_places: Iterable[Mapping[str, str]] | None = None,
     ) -> None:
-        self._structures = tuple(structures)
-        if not self._structures:
+        self._structures: tuple[Structure, ...] | LazyStructures = (
+            structures if isinstance(structures, LazyStructures) else tuple(structures)
+        )
+        if not len(self._structures):
             raise InputError("a data set must have at least one structure, got none")
         if label_places is None:
-            label_places = [dict.fromkeys(s.labels.present, "labels") for s in self._structures]
-        self._label_places = tuple(dict(places) for places in label_places)
+            label_places = (dict.fromkeys(s.labels.present, "labels") for s in self._structures)
+        known: dict[tuple, Mapping[str, str]] = {}  # few are different
+        self._label_places = tuple(known.setdefault(tuple(p.items()), p) for p in label_places)
         if len(self._label_places) != len(self._structures):
             raise InputError(
                 "`label_places` must have one entry per structure, got "
                 f"{len(self._label_places)} for {len(self._structures)}"
             )
+        self._contents: Contents | None = None
 
     @classmethod
     def from_atoms(
@@ -69,7 +70,7 @@ class Dataset(Sequence[Structure]):
         keys: LabelKeys = AUTOMATIC,
         group_key: str = "config_type",
         weight_key: str = "weight",
-        source: str | Sequence[str] = _MEMORY,
+        source: str | Sequence[str] = MEMORY,
     ) -> Dataset:
         """
         Take over structures and labels; see `find_labels` for where labels are looked for.
@@ -103,23 +104,15 @@ class Dataset(Sequence[Structure]):
             raise TypeError("`atoms` must be a sequence of ase.Atoms, got one Atoms; pass [atoms]")
         images = list(atoms)
         if not images:
-            place = f" in {source}" if isinstance(source, str) and source != _MEMORY else ""
+            place = f" in {source}" if isinstance(source, str) and source != MEMORY else ""
             raise InputError(f"a data set must have at least one structure, got none{place}")
         sources = [source] * len(images) if isinstance(source, str) else list(source)
         if len(sources) != len(images):
             raise InputError(
                 f"`source` must be one or one per structure, got {len(sources)} for {len(images)}"
             )
-        structures, places = [], []
-        counts: Counter[str] = Counter()
-        for image, origin in zip(images, sources, strict=True):
-            if not isinstance(image, Atoms):
-                raise TypeError(f"`atoms` must hold ase.Atoms, got {type(image).__name__}")
-            index, counts[origin] = counts[origin], counts[origin] + 1
-            structure, found = _structure(image, index, origin, keys, group_key, weight_key)
-            structures.append(structure)
-            places.append(found)
-        _refuse_absent_keys(images, keys, list(counts))
+        pairs = zip(images, sources, strict=True)
+        structures, places = zip(*label_structures(pairs, keys, group_key, weight_key), strict=True)
         return cls(structures, label_places=places)
 
     def __len__(self) -> int:
@@ -140,25 +133,45 @@ class Dataset(Sequence[Structure]):
     def __add__(self, other: Dataset) -> Dataset:
         if not isinstance(other, Dataset):
             return NotImplemented
-        return Dataset(
-            self._structures + other._structures,
-            label_places=self._label_places + other._label_places,
+        parts, n = (self._structures, other._structures), len(self)
+        structures = self._made(
+            lambda k: parts[0][k] if k < n else parts[1][k - n],
+            n + len(other),
+            lazily=not (self.is_in_memory and other.is_in_memory),
         )
+        return Dataset(structures, label_places=self._label_places + other._label_places)
 
     def __repr__(self) -> str:
-        labels = ", ".join(f"{label} {self.count(label)}" for label in _LABELS)
+        labels = ", ".join(f"{label} {self.count(label)}" for label in LABELS)
         symbols = " ".join(self.symbols)
         return f"Dataset({len(self)} structures, {self.n_atoms} atoms of {symbols}; {labels})"
 
     @property
+    def is_in_memory(self) -> bool:
+        """Whether the structures are held; otherwise they are read whenever they are needed."""
+        return not isinstance(self._structures, LazyStructures)
+
+    @property
+    def memory(self) -> int:
+        """About how many bytes the structures take."""
+        return sum(map(structure_bytes, self)) if self.is_in_memory else 0
+
+    @property
+    def contents(self) -> Contents:
+        """Sizes, groups and labels of all structures, looked up once."""
+        if self._contents is None:
+            self._contents = Contents.of(self)
+        return self._contents
+
+    @property
     def n_atoms(self) -> int:
         """Number of atoms in all structures together."""
-        return sum(s.n_atoms for s in self)
+        return int(self.contents.sizes.sum())
 
     @property
     def elements(self) -> tuple[int, ...]:
         """Atomic numbers that occur, ascending."""
-        return tuple(int(z) for z in np.unique(np.concatenate([s.numbers for s in self])))
+        return tuple(self.contents.atoms_of)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -168,21 +181,21 @@ class Dataset(Sequence[Structure]):
     @property
     def groups(self) -> dict[str, int]:
         """Number of structures per group, in order of appearance."""
-        return dict(Counter(s.group for s in self))
+        return dict(Counter(self.contents.groups))
 
     @property
     def keys_found(self) -> dict[str, dict[str, int]]:
         """Where each label came from: label to place to number of structures."""
         return {
             label: dict(Counter(p[label] for p in self._label_places if label in p))
-            for label in _LABELS
+            for label in LABELS
             if any(label in p for p in self._label_places)
         }
 
     def count(self, label: Any) -> int:
         """Return the number of structures that carry a label ("energy", "forces", "stress")."""
-        one_of("label", label, _LABELS)
-        return sum(label in s.labels.present for s in self)
+        one_of("label", label, LABELS)
+        return int(self.contents.present[label].sum())
 
     def subset(self, indices: Iterable[int]) -> Dataset:
         """
@@ -194,9 +207,18 @@ class Dataset(Sequence[Structure]):
             If an index is not a whole number inside the data set, or if there is none.
         """
         chosen = [integer("indices", i, low=0, high=len(self) - 1) for i in indices]
+        everything = self._structures
         return Dataset(
-            [self._structures[i] for i in chosen],
+            self._made(lambda k: everything[chosen[k]], len(chosen), lazily=not self.is_in_memory),
             label_places=[self._label_places[i] for i in chosen],
+        )
+
+    def changed(self, change: Callable[[Structure], Structure]) -> Dataset:
+        """Return the data with every structure replaced by what `change` makes of it."""
+        everything = self._structures
+        return Dataset(
+            self._made(lambda k: change(everything[k]), len(self), lazily=not self.is_in_memory),
+            label_places=self._label_places,
         )
 
     def summary(self) -> DatasetSummary:
@@ -220,57 +242,8 @@ class Dataset(Sequence[Structure]):
                     digest.update((np.asarray(value, dtype="<f8") + 0.0).tobytes())  # -0 is 0
         return digest.hexdigest()
 
-
-def _structure(
-    atoms: Atoms, index: int, source: str, keys: LabelKeys, group_key: str, weight_key: str
-) -> tuple[Structure, dict[str, str]]:
-    group = atoms.info.get(group_key)
-    name = f"structure {index}" + ("" if group is None else f" ({str(group)!r})")
-    if source != _MEMORY:
-        name += f" of {source}"
-    if group is not None and not isinstance(group, str | int | float | np.generic):
-        raise InputError(f"`{group_key}` must be a name, got {group!r} in {name}")
-    structure = structure_from_atoms(
-        atoms,
-        group="all" if group is None else str(group),
-        weight=_weight(atoms, weight_key, name),
-        name=name,
-    )
-    _refuse_overlaps(structure)
-    found = find_labels(atoms, keys, name)
-    return structure.with_labels(found.labels), found.keys
-
-
-def _weight(atoms: Atoms, weight_key: str, name: str) -> float:
-    given = {k: atoms.info[k] for k in (weight_key, _WEIGHT_SYNONYM) if k in atoms.info}
-    weights = [non_negative(f"{key} of {name}", value) for key, value in given.items()]
-    if len(set(weights)) > 1:
-        raise InputError(f"{name} has two weights that differ: {given}; remove one")
-    return weights[0] if weights else 1.0
-
-
-def _refuse_overlaps(structure: Structure) -> None:
-    # A wider search is faster: vesin's grid has cells of the size of the cutoff.
-    search = NeighborList(cutoff=2.5, full_list=False, n_threads=1)
-    cell = complete_cell(structure.cell, structure.pbc)
-    centers, neighbors, distances = search.compute(structure.positions, cell, structure.pbc, "ijd")
-    if len(distances) and distances.min() < _SHORTEST_DISTANCE:
-        p = int(distances.argmin())
-        i, j = sorted((int(centers[p]), int(neighbors[p])))
-        what = f"atom {i} and its own image" if i == j else f"atoms {i} and {j}"
-        raise InputError(
-            f"{structure.name}: {what} must be at least {_SHORTEST_DISTANCE} A apart, "
-            f"got {distances[p]:.3g} A; check positions and cell"
-        )
-
-
-def _refuse_absent_keys(images: list[Atoms], keys: LabelKeys, sources: list[str]) -> None:
-    for quantity, key in keys.named.items():
-        if any(has_key(atoms, quantity, key) for atoms in images):
-            continue
-        offered = sorted(set().union(*(present_keys(atoms, quantity) for atoms in images)))
-        place = "" if sources == [_MEMORY] else f" of {', '.join(sources)}"
-        raise InputError(
-            f"`{quantity}` key must be in at least one structure{place}, got {key!r}; "
-            f"there are: {', '.join(offered) or 'none'}"
-        )
+    @staticmethod
+    def _made(
+        make: Callable[[int], Structure], n: int, *, lazily: bool
+    ) -> LazyStructures | list[Structure]:
+        return LazyStructures(make, n) if lazily else [make(k) for k in range(n)]

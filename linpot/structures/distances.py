@@ -16,6 +16,9 @@ _REACH = 1.7
 """Search radius in units of the sum of covalent radii: wide enough for the first shell of all but
 van der Waals crystals; pairs never seen inside it get a guess from the radii."""
 
+_MOST = 2**20
+"""Distances of a pair that are held: a median needs no more."""
+
 
 @dataclass(frozen=True)
 class PairDistances:
@@ -27,7 +30,8 @@ class PairDistances:
     shortest : float, A
         Shortest distance seen.
     typical : float, A
-        Median over atoms of the distance to their nearest neighbor of the other element.
+        Median over atoms of the distance to their nearest neighbor of the other element; over
+        evenly spread ones of many.
     seen : bool
         Whether the data hold such a pair inside the search radius; else both are guesses.
     """
@@ -57,7 +61,7 @@ def survey_distances(
     numbers = [chemical_symbols.index(s) for s in elements]
     radii = {pair: _sum_of_radii(*pair) for pair in _pairs(numbers)}
     reach = _REACH * max(radii.values())
-    nearest: dict[tuple[int, int], list[NDArray[np.float64]]] = {pair: [] for pair in radii}
+    nearest = {pair: _Sample() for pair in radii}
     for structure in structures:
         neighbors = find_neighbors(structure, reach)
         vectors = neighbors.vectors(structure.positions, structure.cell)
@@ -69,17 +73,40 @@ def survey_distances(
             if mask.any():
                 best = np.full(structure.n_atoms, np.inf)
                 np.minimum.at(best, neighbors.centers[mask], r[mask])
-                nearest[a, b].append(best[np.isfinite(best)])
+                nearest[a, b].add(best[np.isfinite(best)])
     result = {}
     for (a, b), found in nearest.items():
         name = (chemical_symbols[a], chemical_symbols[b])
-        if found:
-            all_of = np.concatenate(found)
-            result[name] = PairDistances(float(all_of.min()), float(np.median(all_of)), True)
+        if found.shortest < np.inf:
+            result[name] = PairDistances(found.shortest, found.median, True)
         else:
             guess = radii[a, b]
             result[name] = PairDistances(0.8 * guess, guess, False)
     return result
+
+
+class _Sample:
+    """The shortest of all distances, and the median of up to `_MOST` of them, evenly spread."""
+
+    def __init__(self) -> None:
+        self.shortest = np.inf
+        self._parts: list[NDArray[np.float64]] = []
+        self._held = self._seen = 0
+        self._step = 1
+
+    @property
+    def median(self) -> float:
+        return float(np.median(np.concatenate(self._parts)))
+
+    def add(self, distances: NDArray[np.float64]) -> None:
+        self.shortest = min(self.shortest, float(distances.min()))
+        kept = distances[-self._seen % self._step :: self._step]
+        self._seen += len(distances)
+        self._parts.append(kept)
+        self._held += len(kept)
+        while self._held > _MOST:  # every other one is left
+            self._parts = [np.concatenate(self._parts)[::2]]
+            self._held, self._step = len(self._parts[0]), 2 * self._step
 
 
 def _pairs(numbers: list[int]) -> list[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,31 +78,57 @@ def summarise(
     -------
     DatasetSummary
     """
-    everything = list(structures)
-    members: dict[str, list[Structure]] = {}
-    for structure in everything:
-        members.setdefault(structure.group, []).append(structure)
-    elements = sorted({int(z) for s in everything for z in np.unique(s.numbers)})
+    rows: dict[str, _Row] = {}
+    total = _Row()
+    elements: set[int] = set()
+    for structure in structures:
+        for row in (rows.setdefault(structure.group, _Row()), total):
+            row.add(structure)
+        elements.update(int(z) for z in np.unique(structure.numbers))
     return DatasetSummary(
-        symbols=tuple(chemical_symbols[z] for z in elements),
-        rows=tuple(_row(group, of_group) for group, of_group in members.items()),
-        total=_row("all", everything),
+        symbols=tuple(chemical_symbols[z] for z in sorted(elements)),
+        rows=tuple(row.summary(group) for group, row in rows.items()),
+        total=total.summary("all"),
         keys_found=keys_found,
     )
 
 
-def _row(group: str, members: Sequence[Structure]) -> GroupSummary:
-    energies = [s.labels.energy / s.n_atoms for s in members if s.labels.energy is not None]
-    forces = [s.labels.forces for s in members if s.labels.forces is not None]
-    weights = [s.weight for s in members]
-    return GroupSummary(
-        group=group,
-        n_structures=len(members),
-        n_atoms=sum(s.n_atoms for s in members),
-        n_energy=len(energies),
-        n_forces=len(forces),
-        n_stress=sum(s.labels.stress is not None for s in members),
-        energy_range=(min(energies), max(energies)) if energies else None,
-        max_force=max(float(np.linalg.norm(f, axis=1).max()) for f in forces) if forces else None,
-        weight_range=(min(weights), max(weights)),
-    )
+class _Row:
+    """Counts and ranges of what was added."""
+
+    def __init__(self) -> None:
+        self.n_structures = self.n_atoms = self.n_energy = self.n_forces = self.n_stress = 0
+        self.energies: tuple[float, float] | None = None
+        self.weights: tuple[float, float] | None = None
+        self.max_force: float | None = None
+
+    def add(self, structure: Structure) -> None:
+        labels = structure.labels
+        self.n_structures += 1
+        self.n_atoms += structure.n_atoms
+        self.weights = _widened(self.weights, structure.weight)
+        if labels.energy is not None:
+            self.n_energy += 1
+            self.energies = _widened(self.energies, labels.energy / structure.n_atoms)
+        if labels.forces is not None:
+            self.n_forces += 1
+            longest = float(np.linalg.norm(labels.forces, axis=1).max())
+            self.max_force = max(longest, self.max_force or 0.0)
+        self.n_stress += labels.stress is not None
+
+    def summary(self, group: str) -> GroupSummary:
+        return GroupSummary(
+            group=group,
+            n_structures=self.n_structures,
+            n_atoms=self.n_atoms,
+            n_energy=self.n_energy,
+            n_forces=self.n_forces,
+            n_stress=self.n_stress,
+            energy_range=self.energies,
+            max_force=self.max_force,
+            weight_range=self.weights or (1.0, 1.0),
+        )
+
+
+def _widened(ends: tuple[float, float] | None, value: float) -> tuple[float, float]:
+    return (value, value) if ends is None else (min(ends[0], value), max(ends[1], value))

@@ -27,7 +27,8 @@ from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.fit import Monitor, run_fit
 from linpot.workflow.settings import FitSettings, chosen_solver
 from linpot.workflow.trials import Trial
-from linpot.workflow.tuning import TuningResult, run_tuning
+from linpot.workflow.tuning import run_tuning
+from linpot.workflow.tuning_result import CRITERIA, TuningResult
 
 Data = str | os.PathLike[str] | Dataset | Iterable[Atoms]
 """A path, a data set, or Atoms."""
@@ -98,13 +99,14 @@ def tune(
     minutes: float = 5.0,
     us_per_atom: float | None = None,
     hold: Collection[str] = (),
+    criterion: str = CRITERIA[0],
     settings: FitSettings | None = None,
     threads: int | None = None,
     monitor: Monitor | None = None,
     on_trial: Callable[[Trial], None] | None = None,
 ) -> TuningResult:
     """
-    Search for the settings of a fit by blocked cross-validation; see `run_tuning`.
+    Search for the settings of a fit by blocked cross-validation or evidence; see `run_tuning`.
 
     Parameters
     ----------
@@ -118,6 +120,8 @@ def tune(
         A cost per atom and step, estimated, instead of a number of functions.
     hold : collection of str
         Fields of the settings that are kept.
+    criterion : {"cross-validation", "evidence"}
+        By what trials are compared.
     settings : FitSettings, optional
         The start, if it is not the defaults; its `n_functions` is replaced.
     threads : int, optional
@@ -144,6 +148,7 @@ def tune(
         minutes=minutes,
         us_per_atom=us_per_atom,
         hold=hold,
+        criterion=criterion,
         monitor=monitor,
         on_trial=on_trial,
     )

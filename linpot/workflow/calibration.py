@@ -79,7 +79,7 @@ def calibrated_fit(
     checks.integer("folds", folds, low=2)
     if len(train) < folds:
         raise InputError(f"`folds` must be at most the number of structures, got {folds}")
-    fold_of = assign_folds([s.group for s in train], folds, None)
+    fold_of = assign_folds(train.contents.groups, folds, None)
     plan = plan_fit(train, settings, folds=folds)
     monitor.planned(plan)
     session = gather_rows(train, plan, settings, monitor, fold_of)
@@ -87,7 +87,7 @@ def calibrated_fit(
     monitor.stage("folds", folds)
     for fold in range(folds):
         own = solve_with_posterior(session, without_fold=fold)
-        left_out = [s for s, k in zip(train, fold_of, strict=True) if k == fold]
+        left_out = train.subset(i for i, k in enumerate(fold_of) if k == fold)
         for pairs in deviations_and_residuals(session, own, left_out):
             for name, pair in pairs.items():
                 seen.setdefault(name, []).append(pair)

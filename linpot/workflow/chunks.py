@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,10 +23,11 @@ from joblib import Parallel, delayed, parallel_config
 
 from linpot.errors import InputError
 from linpot.fitting.factors import FactorSet
-from linpot.fitting.rows import RowBuilder, stream_rows
+from linpot.fitting.rows import RowBuilder, TargetRule, stream_rows
 from linpot.fitting.weights import Weights
 from linpot.io.checkpoint import Checkpoint, Part
-from linpot.structures.structure import Labels, Structure
+from linpot.structures.dataset import Dataset
+from linpot.structures.structure import Structure
 from linpot.workflow.keys import Key, keyed
 from linpot.workflow.settings import BACKENDS, FitSettings
 
@@ -34,38 +35,30 @@ _ROWS_PER_COLUMN = 8  # of a chunk: merging its factor then costs a few percent 
 _CHUNKS = 16  # at least, where data are few: for processes to share, and a kill to cost little
 
 
-Work = tuple[RowBuilder, Weights, bool]
-"""What all chunks share: builder, weights, whether groups share factors."""
+Work = tuple[RowBuilder, TargetRule, Weights, bool]
+"""What all chunks share: builder, targets, weights, whether groups share factors."""
 
 
 @dataclass(frozen=True)
 class Chunk:
     """
-    Consecutive structures and all that their rows need.
+    Consecutive structures.
 
     Attributes
     ----------
-    index : int
-    first, last : int
-        Structures first .. last - 1 of the data.
     structures : list of Structure
-    targets : list of Labels
     folds : list of int
     """
 
-    index: int
-    first: int
-    last: int
     structures: list[Structure]
-    targets: list[Labels]
     folds: list[int]
 
 
 def collect_chunks(
     factors: FactorSet[Key],
     builder: RowBuilder,
-    structures: Sequence[Structure],
-    targets: Sequence[Labels],
+    train: Dataset,
+    targets: TargetRule,
     settings: FitSettings,
     *,
     merged: bool,
@@ -79,8 +72,9 @@ def collect_chunks(
     ----------
     factors : FactorSet
     builder : RowBuilder
-    structures : sequence of Structure
-    targets : sequence of Labels
+    train : Dataset
+    targets : callable
+        From structures to their targets.
     settings : FitSettings
         `backend` says where chunks are worked on, `checkpoint` where finished ones are kept.
     merged : bool
@@ -94,77 +88,70 @@ def collect_chunks(
     InputError
         If the backend cannot be had, or the checkpoint is of another fit.
     """
-    chunks = cut_chunks(structures, targets, folds, factors.n_columns)
+    ends = cut_chunks(train, factors.n_columns)
+
+    def load(index: int) -> Chunk:
+        first, last = ends[index]
+        return Chunk([train[k] for k in range(first, last)], list(folds[first:last]))
+
+    marks: dict[int, str] = {}  # of chunks that are not finished
     checkpoint = None
     if settings.checkpoint is not None:
-        mark = fingerprint(builder, chunks, settings.weights, merged=merged)
-        checkpoint = Checkpoint(settings.checkpoint, mark, factors.n_columns)
-    found = {} if checkpoint is None else {c.index: checkpoint.read(c.index) for c in chunks}
-    left = [chunk for chunk in chunks if found.get(chunk.index) is None]
-    work = (builder, settings.weights, merged)
-    with _mapped(settings, work, left) as results:
-        for chunk in chunks:
-            parts = found.pop(chunk.index, None)
-            if parts is None:
+        common = fingerprint(builder, settings.weights, ends, merged=merged)
+        checkpoint = Checkpoint(settings.checkpoint, factors.n_columns)
+        for index in range(len(ends)):
+            marks[index] = mark_of(load(index), targets, common)
+            checkpoint.check(index, marks[index])
+    done = {index for index in marks if checkpoint is not None and checkpoint.has(index)}
+    left = [index for index in range(len(ends)) if index not in done]
+    work = (builder, targets, settings.weights, merged)
+    with _mapped(settings, work, (load(index) for index in left)) as results:
+        for index, (_, last) in enumerate(ends):
+            if checkpoint is not None and index in done:
+                parts = checkpoint.read(index)
+            else:
                 parts = next(results)
                 if checkpoint is not None:
-                    checkpoint.write(chunk.index, parts)
+                    checkpoint.write(index, marks[index], parts)
             for key, matrix, n_rows in parts:
                 factors.merge(key, matrix, n_rows)
             if progress is not None:
-                progress(chunk.last)
+                progress(last)
 
 
-def cut_chunks(
-    structures: Sequence[Structure],
-    targets: Sequence[Labels],
-    folds: Sequence[int],
-    n_columns: int,
-) -> list[Chunk]:
+def cut_chunks(train: Dataset, n_columns: int) -> list[tuple[int, int]]:
     """
     Cut data into chunks of alike numbers of rows.
 
     Parameters
     ----------
-    structures : sequence of Structure
-    targets : sequence of Labels
-    folds : sequence of int
+    train : Dataset
     n_columns : int
 
     Returns
     -------
-    list of Chunk
+    list of (int, int)
+        First structure of each chunk, and the one after its last.
     """
-    rows = np.array(
-        [
-            (t.energy is not None)
-            + 3 * s.n_atoms * (t.forces is not None)
-            + 6 * (t.stress is not None)
-            for s, t in zip(structures, targets, strict=True)
-        ]
-    )
+    rows = train.contents.rows
     size = min(_ROWS_PER_COLUMN * n_columns, -(-int(rows.sum()) // _CHUNKS))
-    chunks: list[Chunk] = []
+    chunks: list[tuple[int, int]] = []
     first, count = 0, 0
     for last, more in enumerate(rows.tolist(), start=1):
         count += more
         if count >= size or last == len(rows):
-            chunks.append(
-                Chunk(
-                    len(chunks),
-                    first,
-                    last,
-                    list(structures[first:last]),
-                    list(targets[first:last]),
-                    list(folds[first:last]),
-                )
-            )
+            chunks.append((first, last))
             first, count = last, 0
     return chunks
 
 
 def reduce_chunk(
-    builder: RowBuilder, weights: Weights, merged: bool, chunk: Chunk, threads: int = 1
+    builder: RowBuilder,
+    targets: TargetRule,
+    weights: Weights,
+    merged: bool,
+    chunk: Chunk,
+    threads: int = 1,
 ) -> list[Part]:
     """
     Turn a chunk into one matrix per key; see `TriangularFactor.rows`.
@@ -172,6 +159,7 @@ def reduce_chunk(
     Parameters
     ----------
     builder : RowBuilder
+    targets : callable
     weights : Weights
     merged : bool
     chunk : Chunk
@@ -183,7 +171,7 @@ def reduce_chunk(
         The last is the number of rows behind the matrix.
     """
     factors: FactorSet[Key] | None = None
-    for block in stream_rows(builder, chunk.structures, chunk.targets, threads=threads):
+    for block in stream_rows(builder, chunk.structures, targets, threads=threads):
         key, rows = keyed(block, weights, merged=merged, fold=chunk.folds[block.structure])
         if factors is None:
             factors = FactorSet(rows.shape[1])
@@ -192,35 +180,37 @@ def reduce_chunk(
 
 
 def fingerprint(
-    builder: RowBuilder, chunks: Sequence[Chunk], weights: Weights, *, merged: bool
+    builder: RowBuilder, weights: Weights, ends: Sequence[tuple[int, int]], *, merged: bool
 ) -> str:
-    """Return a sha256 of all that decides the rows: basis, data, targets, weights in the rows."""
+    """Return a sha256 of what all rows share: basis, chunks, weights in the rows."""
     in_rows = weights.as_dict() if merged else [weights.energy_window, weights.force_cap]
     basis = builder.engine.basis
     settings: list[Any] = [version("linpot"), basis.specification.as_dict(), in_rows, merged]
-    settings.append(sorted(map(str, builder.lowest.items())))
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for chunk in chunks:
-        digest.update(f"chunk {chunk.first} {chunk.last}".encode())
-        for s, target, fold in zip(chunk.structures, chunk.targets, chunk.folds, strict=True):
-            digest.update(json.dumps([s.group, s.weight, fold, s.n_atoms]).encode())
-            for value in (
-                s.numbers, s.positions, s.cell, s.pbc, s.labels.forces,
-                target.energy, target.forces, target.stress,
-            ):  # fmt: skip
-                digest.update(b"-" if value is None else np.asarray(value, dtype="<f8").tobytes())
+    settings += [sorted(map(str, builder.lowest.items())), list(ends)]
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def mark_of(chunk: Chunk, targets: TargetRule, common: str) -> str:
+    """Return a sha256 of all that decides the rows of a chunk; `common` is its `fingerprint`."""
+    digest = hashlib.sha256(common.encode())
+    what = zip(chunk.structures, targets(chunk.structures), chunk.folds, strict=True)
+    for s, target, fold in what:
+        digest.update(json.dumps([s.group, s.weight, fold, s.n_atoms]).encode())
+        for value in (
+            s.numbers, s.positions, s.cell, s.pbc, s.labels.forces,
+            target.energy, target.forces, target.stress,
+        ):  # fmt: skip
+            digest.update(b"-" if value is None else np.asarray(value, dtype="<f8").tobytes())
     return digest.hexdigest()
 
 
 @contextmanager
 def _mapped(
-    settings: FitSettings, work: Work, chunks: Sequence[Chunk]
+    settings: FitSettings, work: Work, chunks: Iterable[Chunk]
 ) -> Iterator[Iterator[list[Part]]]:
     """Reduce chunks where the settings say; results come in order, few at a time."""
     backend = settings.backend
-    if not chunks:
-        yield iter(())
-    elif backend == "threads":  # threads share the rows of one chunk
+    if backend == "threads":  # threads share the rows of one chunk
         yield (reduce_chunk(*work, chunk, threads=settings.threads) for chunk in chunks)
     elif backend == "processes":
         with parallel_config(backend="loky", n_jobs=settings.threads):
@@ -230,7 +220,7 @@ def _mapped(
             yield _parallel(work, chunks)
 
 
-def _parallel(work: Work, chunks: Sequence[Chunk]) -> Iterator[list[Part]]:
+def _parallel(work: Work, chunks: Iterable[Chunk]) -> Iterator[list[Part]]:
     results: Iterator[list[Part]] = Parallel(return_as="generator", pre_dispatch="2*n_jobs")(
         delayed(reduce_chunk)(*work, chunk) for chunk in chunks
     )

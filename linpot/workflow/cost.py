@@ -46,8 +46,7 @@ class CostModel:
         self._elements = symbols_of(data.elements)
         self._distances: Distances = survey_distances(data, self._elements)
         self._sample = list(data[:: max(1, len(data) // _SAMPLE)])
-        numbers = np.concatenate([s.numbers for s in data])
-        self._shares = [float(np.mean(numbers == z)) for z in data.elements]
+        self._shares = [n / data.n_atoms for n in data.contents.atoms_of.values()]
 
     def cost(self, basis: Basis) -> float:
         """

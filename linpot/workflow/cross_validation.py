@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -53,20 +53,21 @@ def cross_validate(
     checks.integer("folds", folds, low=2)
     if len(train) < folds:
         raise InputError(f"`folds` must be at most the number of structures, got {folds}")
-    groups = [s.group for s in train]
     seed = None if blocked else settings.seed
-    fold_of = assign_folds(groups, folds, seed)
+    fold_of = assign_folds(train.contents.groups, folds, seed)
     plan = plan_fit(train, settings, folds=folds)
     monitor.planned(plan)
     session = gather_rows(train, plan, settings, monitor, fold_of)
-    residuals: list[Residuals] = []
     monitor.stage("folds", folds)
-    for fold in range(folds):
-        potential = session.solve(without_fold=fold).potential
-        held_out = [s for s, own in zip(train, fold_of, strict=True) if own == fold]
-        residuals += stream_residuals(potential, held_out, threads=settings.threads)
-        monitor.advance(fold + 1)
-    return summarise_residuals(residuals)
+
+    def residuals() -> Iterator[Residuals]:
+        for fold in range(folds):
+            potential = session.solve(without_fold=fold).potential
+            held_out = train.subset(k for k, own in enumerate(fold_of) if own == fold)
+            yield from stream_residuals(potential, held_out, threads=settings.threads)
+            monitor.advance(fold + 1)
+
+    return summarise_residuals(residuals())
 
 
 def assign_folds(groups: Sequence[str], folds: int, seed: int | None) -> list[int]:

@@ -103,6 +103,6 @@ def _attached(
     potential: EnergyModel, found: CalibratedFit, train: Dataset, settings: FitSettings
 ) -> EnergyModel:
     learned = learned_part(potential)
-    active = find_active_set(learned.engine, list(train), threads=settings.threads)
+    active = find_active_set(learned.engine, train, threads=settings.threads)
     bars = ErrorBars(learned, found.fit.posterior, found.calibrations, active)
     return bars.attached_to(potential)

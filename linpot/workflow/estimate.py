@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +10,14 @@ from linpot.basis.ace import Basis
 from linpot.errors import InputError
 from linpot.fitting.factors import factor_bytes
 from linpot.fitting.rows import BATCH
+from linpot.structures.dataset import Dataset
 from linpot.structures.neighbors import find_neighbors
-from linpot.structures.structure import Structure
 from linpot.workflow.keys import n_columns_of
 
 # Rates of one core of a 2.6 GHz server, rounded down: an estimate for people, not a promise
 _ROW_RATE = 6e9  # multiply-adds per second in design rows
 _FACTOR_RATE = 3e10  # floating-point operations per second in TSQR and SVD
-_PROGRAM_BYTES = 200 * 2**20  # interpreter, libraries, compiled kernels
+_PROGRAM_BYTES = 500 * 2**20  # interpreter, libraries, compiled kernels, errors of evaluations
 _SAMPLE = 20  # structures whose neighbors are counted
 
 
@@ -50,11 +49,12 @@ class FitEstimate:
 
 def estimate_fit(
     basis: Basis,
-    structures: Sequence[Structure],
+    train: Dataset,
     *,
     memory_limit: float,
     threads: int,
     folds: int = 1,
+    held: int = 0,
 ) -> FitEstimate:
     """
     Estimate memory and time.
@@ -62,11 +62,13 @@ def estimate_fit(
     Parameters
     ----------
     basis : Basis
-    structures : sequence of Structure
+    train : Dataset
     memory_limit : float, GB
     threads : int
     folds : int
         Of cross-validation: each has factors of its own.
+    held : int, bytes
+        Memory of other data.
 
     Returns
     -------
@@ -77,23 +79,24 @@ def estimate_fit(
     InputError
         If even one factor per property does not fit into `memory_limit`.
     """
-    n_columns = n_columns_of(basis)
-    largest = max(s.n_atoms for s in structures) + BATCH
-    in_flight = 8 * n_columns * (7 + 3 * largest) * (4 * threads + 4)
-    keys = {(s.group, name) for s in structures for name in s.labels.present}
+    n_columns, contents = n_columns_of(basis), train.contents
+    largest = int(contents.sizes.max()) + BATCH
+    fixed = 8 * n_columns * (7 + 3 * largest) * (4 * threads + 4)  # rows on their way
+    fixed += _PROGRAM_BYTES + train.memory + held
+    keys = {
+        (group, name)
+        for name, present in contents.present.items()
+        for group, has in zip(contents.groups, present.tolist(), strict=True)
+        if has
+    }
     merged, n_keys = False, len(keys) * folds
-    memory = _PROGRAM_BYTES + in_flight + factor_bytes(n_columns, n_keys)
+    memory = fixed + factor_bytes(n_columns, n_keys)
     if memory > memory_limit * 1e9:
         merged, n_keys = True, len({name for _, name in keys}) * folds
-        memory = _PROGRAM_BYTES + in_flight + factor_bytes(n_columns, n_keys)
+        memory = fixed + factor_bytes(n_columns, n_keys)
     _refuse_too_large(memory, basis.n_features, memory_limit)
-    n_rows = sum(
-        (s.labels.energy is not None)
-        + 3 * s.n_atoms * (s.labels.forces is not None)
-        + 6 * (s.labels.stress is not None)
-        for s in structures
-    )
-    seconds = _row_operations(basis, structures) / _ROW_RATE / threads
+    n_rows = int(contents.rows.sum())
+    seconds = _row_operations(basis, train) / _ROW_RATE / threads
     seconds += (2.0 * n_rows * n_columns**2 + (2 * n_keys + 20.0) * n_columns**3) / _FACTOR_RATE
     return FitEstimate(n_rows, basis.n_features, n_keys, merged, memory, seconds)
 
@@ -124,12 +127,11 @@ def _refuse_too_large(memory: int, n_columns: int, memory_limit: float) -> None:
         )
 
 
-def _row_operations(basis: Basis, structures: Sequence[Structure]) -> float:
+def _row_operations(basis: Basis, train: Dataset) -> float:
     """Multiply-adds of all design rows, from the neighbors of a few structures."""
-    step = max(1, len(structures) // _SAMPLE)
-    sample = structures[::step]
+    sample = train[:: max(1, len(train) // _SAMPLE)]
     n_pairs = sum(find_neighbors(s, basis.cutoff).n_pairs for s in sample)
-    per_atom = n_pairs / sum(s.n_atoms for s in sample)
+    per_atom = n_pairs / sample.n_atoms
     # derivatives of a feature: about one per component of each of its factors
     entries = np.mean(
         [
@@ -138,5 +140,5 @@ def _row_operations(basis: Basis, structures: Sequence[Structure]) -> float:
         ]
     )
     species_share = 1.0 / len(basis.elements)  # a density sees the neighbors of one species
-    n_atoms = sum(s.n_atoms for s in structures)
-    return float(n_atoms * per_atom * 3 * (entries * species_share + basis.programs[0].n_features))
+    per_pair = 3 * (entries * species_share + basis.programs[0].n_features)
+    return float(train.n_atoms * per_atom * per_pair)

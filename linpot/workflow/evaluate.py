@@ -12,6 +12,7 @@ from linpot.errors import InputError
 from linpot.model.protocol import EnergyModel
 from linpot.structures.batches import batches_of_atoms
 from linpot.structures.structure import Structure
+from linpot.workflow.tally import Statistics, Tally
 
 BATCH = 500
 """Atoms evaluated together: enough to fill the lanes of small structures."""
@@ -19,7 +20,6 @@ BATCH = 500
 Residuals = tuple[str, Mapping[str, NDArray[np.float64]]]
 """Group of a structure, and its residuals by property."""
 
-Statistics = dict[str, float | int]
 GroupErrors = dict[str, Statistics]
 Metrics = dict[str, Any]
 """``{"all": G, "groups": {name: G}}``, ``G = {property: {"mae", "rmse", "max", "p95", "n"}}``."""
@@ -54,12 +54,14 @@ def evaluate_model(
     InputError
         If no structure has a label.
     """
-    residuals = []
-    for own in stream_residuals(model, structures, threads=threads):
-        residuals.append(own)
-        if progress is not None:
-            progress(len(residuals))
-    return summarise_residuals(residuals)
+
+    def residuals() -> Iterator[Residuals]:
+        for done, own in enumerate(stream_residuals(model, structures, threads=threads), start=1):
+            yield own
+            if progress is not None:
+                progress(done)
+
+    return summarise_residuals(residuals())
 
 
 def stream_residuals(
@@ -95,15 +97,19 @@ def summarise_residuals(residuals: Iterable[Residuals]) -> Metrics:
     InputError
         If there are none.
     """
-    groups: dict[str, dict[str, list[NDArray[np.float64]]]] = {}
+    groups: dict[str, dict[str, Tally]] = {}
     for group, own in residuals:
         for name, values in own.items():
-            groups.setdefault(group, {}).setdefault(name, []).append(values)
+            groups.setdefault(group, {}).setdefault(name, Tally()).add(values)
     if not groups:
         raise InputError("no structure has an energy, forces or a stress to compare with")
+    everything: dict[str, Tally] = {}
+    for tallies in groups.values():
+        for name, tally in tallies.items():
+            everything.setdefault(name, Tally()).merge(tally)
     return {
-        "all": _statistics(groups.values()),
-        "groups": {group: _statistics([own]) for group, own in groups.items()},
+        "all": _statistics(everything),
+        "groups": {group: _statistics(own) for group, own in groups.items()},
     }
 
 
@@ -136,24 +142,6 @@ def residuals_of(
     return residuals
 
 
-def _statistics(parts: Iterable[Mapping[str, list[NDArray[np.float64]]]]) -> GroupErrors:
-    merged: dict[str, list[NDArray[np.float64]]] = {}
-    for part in parts:
-        for name, values in part.items():
-            merged.setdefault(name, []).extend(values)
-    return {
-        name: _summary(np.concatenate(merged[name]))
-        for name in ("energy", "forces", "stress")
-        if name in merged
-    }
-
-
-def _summary(errors: NDArray[np.float64]) -> Statistics:
-    sizes = np.abs(errors)
-    return {
-        "mae": float(sizes.mean()),
-        "rmse": float(np.sqrt((errors**2).mean())),
-        "max": float(sizes.max()),
-        "p95": float(np.percentile(sizes, 95.0)),
-        "n": len(errors),
-    }
+def _statistics(tallies: Mapping[str, Tally]) -> GroupErrors:
+    names = ("energy", "forces", "stress")
+    return {name: tallies[name].statistics() for name in names if name in tallies}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from linpot.basis.ace import Basis, build_basis
 from linpot.basis.specification import BasisSpecification, symbols_of
@@ -27,7 +27,7 @@ from linpot.workflow.regression import collect_factors
 from linpot.workflow.restraints import wall_dimers
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
-from linpot.workflow.targets import subtract_model, subtract_reference
+from linpot.workflow.targets import Targets, energies_without
 
 
 class Monitor(Protocol):
@@ -106,7 +106,9 @@ class FitResult:
     notes: list[str] = field(default_factory=list)
 
 
-def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPlan:
+def plan_fit(
+    train: Dataset, settings: FitSettings, *, folds: int = 1, test: Dataset | None = None
+) -> FitPlan:
     """
     Choose basis and baseline, and estimate what the fit takes.
 
@@ -116,6 +118,8 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
     settings : FitSettings
     folds : int
         Of cross-validation.
+    test : Dataset, optional
+        Takes memory as well.
 
     Returns
     -------
@@ -126,7 +130,7 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
     InputError
         If the settings and the data do not go together.
     """
-    if not any(s.labels.present for s in train):
+    if not train.contents.rows.any():
         raise InputError(
             "no structure has an energy, forces or a stress; name the keys of the labels "
             "(--energy-key, --forces-key, --stress-key)"
@@ -145,6 +149,7 @@ def plan_fit(train: Dataset, settings: FitSettings, *, folds: int = 1) -> FitPla
         memory_limit=settings.memory_limit,
         threads=settings.threads,
         folds=folds,
+        held=0 if test is None else test.memory,
     )
     restraints: list[Structure] = []
     if has_wall(baseline):
@@ -175,6 +180,7 @@ def run_fit(
     test: Dataset | None = None,
     settings: FitSettings | None = None,
     monitor: Monitor | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> FitResult:
     """
     Fit a potential and measure its errors.
@@ -186,6 +192,8 @@ def run_fit(
         Only evaluated: nothing is chosen by it.
     settings : FitSettings, optional
     monitor : Monitor, optional
+    origin : mapping, optional
+        Further entries of the potential's provenance, plain values: how settings were found.
 
     Returns
     -------
@@ -200,7 +208,7 @@ def run_fit(
     monitor = monitor or Silent()
     if test is not None:
         _check_test(train, test)
-    plan = plan_fit(train, settings)
+    plan = plan_fit(train, settings, test=test)
     monitor.planned(plan)
     session = gather_rows(train, plan, settings, monitor)
     reference = session.reference
@@ -215,6 +223,7 @@ def run_fit(
     dimers = check_dimers(potential, shortest)
     learned = learned.with_provenance(
         **provenance(train, test, settings, solution.solver),
+        **(origin or {}),
         e0_sources=dict(reference.sources),
         errors={"train": errors, "test": tested},
         notes=notes,
@@ -274,16 +283,16 @@ def gather_rows(
     -------
     FitSession
     """
-    targets = subtract_model(train, plan.baseline, threads=settings.threads)
+    energies = energies_without(train, plan.baseline, threads=settings.threads)
     reference = find_reference_energies(
-        train, [t.energy for t in targets], plan.basis.elements, plan.basis.cutoff, settings.e0
+        train, energies, plan.basis.elements, plan.basis.cutoff, settings.e0
     )
     monitor.stage("design rows", len(train))
     builder = RowBuilder.for_data(FeatureEngine(plan.basis), settings.weights, train)
     factors = collect_factors(
         builder,
         train,
-        subtract_reference(train, targets, reference.values),
+        Targets(plan.baseline, reference.values),
         settings,
         merged=plan.estimate.merged,
         restraints=plan.restraints,
@@ -303,7 +312,7 @@ def _check_test(train: Dataset, test: Dataset) -> None:
             f"`test` must hold elements of the training data ({', '.join(train.symbols)}), "
             f"got {unknown[0]!r}"
         )
-    if not any(s.labels.present for s in test):
+    if not test.contents.rows.any():
         raise InputError("`test` must have an energy, forces or a stress to compare with, got none")
 
 

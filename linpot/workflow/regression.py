@@ -13,10 +13,11 @@ from linpot.basis.ace import Basis
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.estimator import FactorRegressor
-from linpot.fitting.factors import FactorSet, triangular
+from linpot.fitting.factors import FactorSet
 from linpot.fitting.ridge import Ridge
-from linpot.fitting.rows import RowBuilder, stream_rows
-from linpot.structures.structure import Labels, Structure
+from linpot.fitting.rows import RowBuilder, TargetRule, stream_rows
+from linpot.structures.dataset import Dataset
+from linpot.structures.structure import Structure
 from linpot.workflow.chunks import collect_chunks
 from linpot.workflow.keys import EVERY_FOLD, Key, keyed, n_columns_of
 from linpot.workflow.settings import FitSettings
@@ -26,8 +27,8 @@ Floats = NDArray[np.float64]
 
 def collect_factors(
     builder: RowBuilder,
-    structures: Sequence[Structure],
-    targets: Sequence[Labels],
+    train: Dataset,
+    targets: TargetRule,
     settings: FitSettings,
     *,
     merged: bool,
@@ -41,9 +42,9 @@ def collect_factors(
     Parameters
     ----------
     builder : RowBuilder
-    structures : sequence of Structure
-    targets : sequence of Labels
-        What the linear part has to explain.
+    train : Dataset
+    targets : callable
+        From structures to what the linear part has to explain of them.
     settings : FitSettings
     merged : bool
         Whether groups share factors; their weights then go into the rows.
@@ -60,12 +61,12 @@ def collect_factors(
     """
     basis = builder.engine.basis
     factors: FactorSet[Key] = FactorSet(n_columns_of(basis))
-    own = [0] * len(structures) if folds is None else [int(fold) for fold in folds]
+    own = [0] * len(train) if folds is None else [int(fold) for fold in folds]
     if settings.backend != "threads" or settings.checkpoint is not None:
         collect_chunks(
             factors,
             builder,
-            structures,
+            train,
             targets,
             settings,
             merged=merged,
@@ -74,7 +75,7 @@ def collect_factors(
         )
     else:
         for block in stream_rows(
-            builder, structures, targets, threads=settings.threads, progress=progress
+            builder, train, targets, threads=settings.threads, progress=progress
         ):
             key, rows = keyed(block, settings.weights, merged=merged, fold=own[block.structure])
             factors.add(key, rows[:, :-1], rows[:, -1])
@@ -126,9 +127,9 @@ def solve_factors(
     factor, n_rows = factors.combined(weights)
     if n_rows == 0:
         raise InputError("all weights are zero; give at least one property a positive weight")
-    n = basis.n_features
     scales = settings.prior.scales(basis)
-    scaled = triangular(np.column_stack([factor[:, :n] * scales, factor[:, n:] @ combination]))
+    scaled = _scaled(factor, scales, combination)
+    del factor
     solver: FactorRegressor
     if settings.solver == "ridge":
         mean = None if prior_mean is None else prior_mean / scales
@@ -144,3 +145,14 @@ def solve_factors(
         )
     solver.fit_factor(scaled, n_rows)
     return solver.coef_ * scales, solver.get_solver_state()
+
+
+def _scaled(factor: Floats, scales: Floats, combination: Floats) -> Floats:
+    """Return the triangular factor of scaled features and one target."""
+    n = len(scales)
+    target = factor[:, n:] @ combination
+    scaled = np.zeros((n + 1, n + 1), order="F")
+    np.multiply(factor[:n, :n], scales, out=scaled[:n, :n])
+    scaled[:n, n] = target[:n]
+    scaled[n, n] = np.linalg.norm(target[n:])  # features are zero there
+    return scaled

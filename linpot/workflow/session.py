@@ -32,7 +32,7 @@ from linpot.workflow.prior_blocks import prior_rows
 from linpot.workflow.regression import solve_factors
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.solution import GroupWorth, Solution
-from linpot.workflow.targets import subtract_model, subtract_reference
+from linpot.workflow.targets import Targets
 
 Floats = NDArray[np.float64]
 
@@ -330,7 +330,7 @@ class FitSession:
                 f"got {unknown[0]!r}"
             )
         if self.settings.weights.energy_window is not None:
-            for composition, lowest in lowest_energies(list(structures)).items():
+            for composition, lowest in lowest_energies(structures).items():
                 if lowest < self.builder.lowest.get(composition, np.inf):
                     raise InputError(
                         "structures must not lie below the lowest energy of the data where an "
@@ -340,10 +340,8 @@ class FitSession:
             yield keyed(block, self.settings.weights, merged=self.merged, fold=0)
 
     def _built(self, structures: Dataset) -> Iterator[RowBlock]:
-        threads = self.settings.threads
-        targets = subtract_model(structures, self.baseline, threads=threads)
-        targets = subtract_reference(structures, targets, self.reference.values)
-        return stream_rows(self.builder, structures, targets, threads=threads)
+        targets = Targets(self.baseline, self.reference.values)
+        return stream_rows(self.builder, structures, targets, threads=self.settings.threads)
 
     def _exact_rows(self, structures: Dataset, plan: Changed) -> tuple[Floats, Floats]:
         """Rows of labels to be met, without those that symmetry repeats or empties."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 from ase.data import chemical_symbols
 
 from linpot.model.prediction import Prediction
@@ -14,11 +14,52 @@ from linpot.structures.structure import Labels, Structure
 from linpot.workflow.evaluate import BATCH
 
 
-def subtract_model(
-    structures: Sequence[Structure], model: EnergyModel | None, *, threads: int = 1
-) -> list[Labels]:
+@dataclass(frozen=True)
+class Targets:
     """
-    Return the labels less what a model predicts.
+    Labels less a baseline and one-body energies, made when they are needed.
+
+    Attributes
+    ----------
+    baseline : EnergyModel or None
+    e0 : mapping of str to float, eV
+    """
+
+    baseline: EnergyModel | None
+    e0: Mapping[str, float]
+
+    def __call__(self, structures: Sequence[Structure]) -> list[Labels]:
+        """
+        Return the targets of some structures.
+
+        Parameters
+        ----------
+        structures : sequence of Structure
+
+        Returns
+        -------
+        list of Labels
+            Present where the structure has them.
+        """
+        if self.baseline is None:
+            left = [s.labels for s in structures]
+        else:
+            predictions = self.baseline.predict_many(structures)
+            left = [_less(s, p) for s, p in zip(structures, predictions, strict=True)]
+        return [self._without_atoms(s, own) for s, own in zip(structures, left, strict=True)]
+
+    def _without_atoms(self, structure: Structure, labels: Labels) -> Labels:
+        if labels.energy is None:
+            return labels
+        one_body = sum(self.e0[chemical_symbols[z]] for z in structure.numbers.tolist())
+        return Labels(labels.energy - one_body, labels.forces, labels.stress)
+
+
+def energies_without(
+    structures: Sequence[Structure], model: EnergyModel | None, *, threads: int = 1
+) -> list[float | None]:
+    """
+    Return the energies less what a model predicts, None where a structure has none.
 
     Parameters
     ----------
@@ -28,16 +69,18 @@ def subtract_model(
 
     Returns
     -------
-    list of Labels
-        Present where the structure has them.
+    list of float or None, eV
     """
     if model is None:
-        return [structure.labels for structure in structures]
-    targets = []
+        return [s.labels.energy for s in structures]
+    energies: list[float | None] = []
     for batch in batches_of_atoms(structures, BATCH):
-        predictions = model.predict_many(batch, threads=threads)
-        targets += [_less(s, p) for s, p in zip(batch, predictions, strict=True)]
-    return targets
+        predictions = model.predict_many(batch, forces=False, threads=threads)
+        energies += [
+            None if s.labels.energy is None else s.labels.energy - p.energy
+            for s, p in zip(batch, predictions, strict=True)
+        ]
+    return energies
 
 
 def _less(structure: Structure, prediction: Prediction) -> Labels:
@@ -50,20 +93,3 @@ def _less(structure: Structure, prediction: Prediction) -> Labels:
     if stress is not None:
         stress = stress - prediction.stress(structure)
     return Labels(energy, forces, stress)
-
-
-def subtract_reference(
-    structures: Sequence[Structure], targets: Sequence[Labels], e0: Mapping[str, float]
-) -> list[Labels]:
-    """Return the labels less the one-body energies (eV per element)."""
-    left = []
-    for structure, labels in zip(structures, targets, strict=True):
-        if labels.energy is None:
-            left.append(labels)
-            continue
-        numbers, counts = np.unique(structure.numbers, return_counts=True)
-        one_body = sum(
-            e0[chemical_symbols[z]] * n for z, n in zip(numbers.tolist(), counts, strict=True)
-        )
-        left.append(Labels(labels.energy - float(one_body), labels.forces, labels.stress))
-    return left

@@ -7,7 +7,7 @@ tried without touching atoms again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from linpot.structures.dataset import Dataset
 from linpot.workflow.cross_validation import assign_folds
 from linpot.workflow.evaluate import GroupErrors, Residuals, stream_residuals, summarise_residuals
 from linpot.workflow.fit import FitPlan, Monitor, gather_rows, plan_fit
-from linpot.workflow.keys import Key, n_columns_of
+from linpot.workflow.keys import EVERY_FOLD, Key, n_columns_of, weight_of
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 
@@ -48,6 +48,8 @@ class Trial:
     seconds : float
     needs_rows : bool
         Whether rows were made for it.
+    log_evidence : float
+        Of all training data; comparable between the trials of one search.
     accepted : bool
         Whether it became the best.
     refused : str
@@ -63,6 +65,23 @@ class Trial:
     needs_rows: bool
     accepted: bool = False
     refused: str = ""
+    log_evidence: float = -np.inf
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for provenance: what was tried and how good it was."""
+        values: dict[str, Any] = {
+            "change": self.change,
+            "n_functions": self.n_functions,
+            "accepted": self.accepted,
+        }
+        if self.errors is None:
+            return {**values, "refused": self.refused}
+        left_out = {
+            name: {kind: self.errors[name][kind] for kind in ("mae", "rmse")}
+            for name in self.errors
+        }
+        values |= {"score": self.score, "log_evidence": self.log_evidence, "left_out": left_out}
+        return values
 
 
 def score_of(errors: GroupErrors, reference: GroupErrors) -> float:
@@ -121,8 +140,7 @@ class FoldedFit:
         own = replace(settings, checkpoint=None)
         self._session = gather_rows(data, self.plan, own, monitor, fold_of)
         self._held_out = [
-            [s for s, own in zip(data, fold_of, strict=True) if own == fold]
-            for fold in range(FOLDS)
+            data.subset(k for k, own in enumerate(fold_of) if own == fold) for fold in range(FOLDS)
         ]
 
     @property
@@ -131,25 +149,50 @@ class FoldedFit:
         return self.plan.basis.n_features
 
     def errors(self, settings: FitSettings) -> GroupErrors:
+        """Return the errors of left-out structures; see `measure`."""
+        return self.measure(settings)[0]
+
+    def measure(self, settings: FitSettings) -> tuple[GroupErrors, float]:
         """
-        Return the errors of left-out structures.
+        Return the errors of left-out structures, and the evidence of all.
 
         Parameters
         ----------
         settings : FitSettings
             Their weights, prior and penalty are used. A penalty that is chosen is chosen once, on
             all folds: it is one number.
+
+        Returns
+        -------
+        errors : GroupErrors
+        log_evidence : float
+            Of labels, not of weighted rows: comparable between weights.
         """
         changes: dict[str, Any] = {"weights": settings.weights, "prior": settings.prior}
-        penalty: float | str | None = settings.penalty
-        if isinstance(penalty, str):
-            penalty = self._session.solve(penalty=penalty, **changes).penalty
-        residuals: list[Residuals] = []
-        for fold, structures in enumerate(self._held_out):
-            potential = self._session.refit(without_fold=fold, penalty=penalty, **changes).potential
-            residuals += stream_residuals(potential, structures, threads=settings.threads)
-        errors: GroupErrors = summarise_residuals(residuals)["all"]
-        return errors
+        solution = self._session.solve(penalty=settings.penalty, **changes)
+        penalty = solution.penalty
+
+        def residuals() -> Iterator[Residuals]:
+            for fold, structures in enumerate(self._held_out):
+                found = self._session.refit(without_fold=fold, penalty=penalty, **changes)
+                yield from stream_residuals(found.potential, structures, threads=settings.threads)
+
+        errors: GroupErrors = summarise_residuals(residuals())["all"]
+        return errors, self._of_labels(solution.solver["log_evidence"], settings)
+
+    def _of_labels(self, log_evidence: float | None, settings: FitSettings) -> float:
+        """Take the units of weights out of an evidence: each row was multiplied by its weight."""
+        if log_evidence is None:
+            return -np.inf
+        factors = self._session.factors
+        weights = {k: weight_of(settings.weights, k) for k in factors if k[2] != EVERY_FOLD}
+        used = [factors[k].n_rows * np.log(w) for k, w in weights.items() if w > 0.0]
+        return float(log_evidence + sum(used))
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the data."""
+        return sum(f.n_rows for k, f in self._session.factors.items() if k[2] != EVERY_FOLD)
 
     def whole(self) -> FitSession:
         """Return a session over the same rows without folds, for what needs all data at once."""
@@ -179,12 +222,12 @@ def fold_numbers(train: Dataset) -> list[int]:
     """
     if len(train) < FOLDS:
         raise InputError(f"tuning needs at least {FOLDS} structures, got {len(train)}")
-    return assign_folds([s.group for s in train], FOLDS, None)
+    return assign_folds(train.contents.groups, FOLDS, None)
 
 
 def without_groups(train: Dataset) -> Dataset:
     """Return the data as one group."""
-    return Dataset([replace(s, group="all") for s in train])
+    return train.changed(lambda structure: replace(structure, group="all"))
 
 
 def tuning_memory(plan: FitPlan) -> int:

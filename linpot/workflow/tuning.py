@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+
+import numpy as np
 
 from linpot import checks
 from linpot.basis.specification import symbols_of
@@ -22,7 +24,7 @@ from linpot.structures.distances import survey_distances
 from linpot.workflow.cost import CostModel
 from linpot.workflow.defaults import Distances
 from linpot.workflow.evaluate import GroupErrors
-from linpot.workflow.fit import FitPlan, FitResult, Monitor, Silent, plan_fit, run_fit
+from linpot.workflow.fit import FitPlan, Monitor, Silent, plan_fit
 from linpot.workflow.noise_levels import find_noise_levels
 from linpot.workflow.search_directions import DIRECTIONS, Direction, extended
 from linpot.workflow.settings import FitSettings
@@ -31,65 +33,17 @@ from linpot.workflow.trials import (
     FoldedFit,
     Trial,
     check_tunable,
-    describe_errors,
     fold_numbers,
     score_of,
 )
+from linpot.workflow.tuning_result import CRITERIA, TuningResult
 
 HOLDABLE = tuple(dict.fromkeys(d.holds for d in DIRECTIONS))
 _WORTHWHILE = 0.998  # a score must fall below this share of the best: less is noise of the folds
+_NATS = 10.0  # by which the logarithm of the evidence must rise: residuals are not independent
 _LONGEST_WALK = 3  # steps in one direction in a row
 _BELIEFS = (1e6, 1e4)  # rows that given weights count for: nearly fixed, and a compromise
 _ROUNDS = (1.0, 0.5, 0.5, 0.25)  # steps; the search ends early when a round finds nothing
-
-
-@dataclass(frozen=True)
-class TuningResult:
-    """
-    What tuning found.
-
-    Attributes
-    ----------
-    settings : FitSettings
-        The best.
-    trials : tuple of Trial
-        Everything that was tried, in order; the first is the start.
-    ended : {"finished", "time", "interrupted"}
-    seconds : float
-    train : Dataset
-    """
-
-    settings: FitSettings
-    trials: tuple[Trial, ...]
-    ended: str
-    seconds: float
-    train: Dataset
-
-    @property
-    def start(self) -> Trial:
-        """The trial of the settings at the start."""
-        return self.trials[0]
-
-    @property
-    def best(self) -> Trial:
-        """The trial of the best settings."""
-        return [t for t in self.trials if t.accepted][-1]
-
-    @property
-    def why(self) -> str:
-        """One line: why the best was chosen."""
-        assert self.start.errors is not None
-        assert self.best.errors is not None
-        found = describe_errors(self.best.errors)
-        at = f"{FOLDS} folds of consecutive structures left out in turn"
-        if self.best is self.start:
-            return f"nothing was better than the start: {found} ({at})"
-        before = describe_errors(self.start.errors)
-        return f"{found} instead of {before}, score {self.best.score:.3f} ({at})"
-
-    def fit(self, *, test: Dataset | None = None, monitor: Monitor | None = None) -> FitResult:
-        """Fit with the best settings to all training data; see `run_fit`."""
-        return run_fit(self.train, test=test, settings=self.settings, monitor=monitor)
 
 
 def run_tuning(
@@ -99,6 +53,7 @@ def run_tuning(
     minutes: float = 5.0,
     us_per_atom: float | None = None,
     hold: Collection[str] = (),
+    criterion: str = CRITERIA[0],
     monitor: Monitor | None = None,
     on_trial: Callable[[Trial], None] | None = None,
 ) -> TuningResult:
@@ -108,7 +63,7 @@ def run_tuning(
     Cutoff, transform of distances, taper, balance of degrees and body orders, weights of energies
     and stresses, form and strengths of the prior, strengths and noise levels by evidence. Every
     trial is cross-validated on blocks of consecutive structures (`FoldedFit`), and compared by
-    `score_of`. Nothing in it is random.
+    `score_of` or by the evidence. Nothing in it is random.
 
     Parameters
     ----------
@@ -124,6 +79,9 @@ def run_tuning(
     hold : collection of str
         Fields of the settings that are kept: cutoff, decay, taper, body_order, angular_weight,
         pair_weight, degree_offsets, weights, prior.
+    criterion : {"cross-validation", "evidence"}
+        By what trials are compared: errors on left-out structures, or the marginal likelihood of
+        all training labels, whose score is ``exp(-gain / rows)``.
     monitor : Monitor, optional
     on_trial : callable, optional
         Called with every trial when it ends.
@@ -140,6 +98,7 @@ def run_tuning(
     """
     settings = settings or FitSettings()
     checks.positive("minutes", minutes)
+    checks.one_of("criterion", criterion, CRITERIA)
     for name in hold:
         checks.one_of("hold", name, HOLDABLE)
     fold_numbers(train)
@@ -153,7 +112,7 @@ def run_tuning(
     monitor = monitor or Silent()
     monitor.planned(plan)
     budget = _Budget(60.0 * minutes, monitor)
-    search = _Search(train, settings, hold, budget, on_trial, sized)
+    search = _Search(train, settings, hold, budget, on_trial, sized, criterion)
     ended = "finished"
     try:
         search.run()
@@ -204,8 +163,10 @@ class _Search:
         budget: _Budget,
         on_trial: Callable[[Trial], None] | None,
         sized: Callable[[FitSettings], FitSettings] | None,
+        criterion: str,
     ) -> None:
         self.train = train
+        self.criterion = criterion
         self.sized = sized
         self.begin = settings
         self.directions = [d for d in DIRECTIONS if d.holds not in hold]
@@ -231,7 +192,7 @@ class _Search:
         """Make the first trial, with which others are compared."""
         began = time.monotonic()
         self.rows = FoldedFit(self.train, self.begin, self.budget)
-        self.reference = self.rows.errors(self.begin)
+        self.reference, evidence = self.rows.measure(self.begin)
         self.best = Trial(
             "start",
             self.begin,
@@ -241,6 +202,7 @@ class _Search:
             time.monotonic() - began,
             True,
             True,
+            log_evidence=evidence,
         )
         self._report(self.best)
 
@@ -304,20 +266,29 @@ class _Search:
         self._wait_for(needs_rows)
         began = time.monotonic()
         rows = None if needs_rows else self.rows
-        errors, score, refused = None, float("inf"), ""
+        errors, score, evidence, refused = None, float("inf"), -float("inf"), ""
         try:
             if rows is None:
                 settings = settings if self.sized is None else self.sized(settings)
                 rows = FoldedFit(self.train, settings, self.budget)
-            errors = rows.errors(settings)
-            score = score_of(errors, self.reference)
+            errors, evidence = rows.measure(settings)
+            score = self._score(errors, evidence, rows)
         except InputError as error:
             refused = str(error)
         seconds = time.monotonic() - began
-        accepted = score < _WORTHWHILE * self.best.score
+        accepted = score < self._worthwhile * self.best.score
         n_functions = 0 if rows is None else rows.n_functions
         trial = Trial(
-            change, settings, errors, score, n_functions, seconds, needs_rows, accepted, refused
+            change,
+            settings,
+            errors,
+            score,
+            n_functions,
+            seconds,
+            needs_rows,
+            accepted,
+            refused,
+            evidence,
         )
         if accepted:
             self.best, self.rows = trial, rows
@@ -333,7 +304,21 @@ class _Search:
             ended,
             self.budget.elapsed,
             self.train,
+            self.criterion,
         )
+
+    def _score(self, errors: GroupErrors, log_evidence: float, rows: FoldedFit) -> float:
+        if self.criterion == "cross-validation":
+            return score_of(errors, self.reference)
+        return float(np.exp((self.trials[0].log_evidence - log_evidence) / rows.n_rows))
+
+    @property
+    def _worthwhile(self) -> float:
+        """Share of the best score below which a trial becomes the best."""
+        if self.criterion == "cross-validation":
+            return _WORTHWHILE
+        assert self.rows is not None
+        return float(np.exp(-_NATS / self.rows.n_rows))
 
     def _report(self, trial: Trial) -> None:
         self.trials.append(trial)

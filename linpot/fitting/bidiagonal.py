@@ -1,0 +1,143 @@
+"""
+Reduction to bidiagonal form: what ridge needs of a matrix for all penalties, in its own memory.
+
+``X = Q B P^T`` with B upper bidiagonal takes a tenth of the work of singular vectors and no second
+matrix. After it every penalty costs of the order of n (`solve_damped`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cython_lapack
+from threadpoolctl import threadpool_limits
+
+from linpot.kernels.damped_bidiagonal import solve_damped
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Damped:
+    """
+    A solution in the basis of P.
+
+    Attributes
+    ----------
+    solution : float64[n]
+    objective : float
+        ``|X c - y|^2 + penalty |c|^2``.
+    residual : float
+        ``|X c - y|^2``.
+    effective_parameters : float
+        Trace of the hat matrix.
+    log_determinant : float
+        Of ``1 + X^T X / penalty``.
+    """
+
+    solution: Floats
+    objective: float
+    residual: float
+    effective_parameters: float
+    log_determinant: float
+
+
+class DampedProblem:
+    """
+    ``|X c - y|^2 + penalty |c|^2`` for any penalty.
+
+    Parameters
+    ----------
+    X : float64[n, n]
+        Overwritten if it is in Fortran order.
+    y : float64[n]
+
+    Attributes
+    ----------
+    diagonal, above, target : float64[n], float64[n - 1], float64[n]
+        B and ``Q^T y``.
+
+    References
+    ----------
+    Elden, BIT 17, 134 (1977); Bjorck, Numerical Methods for Least Squares Problems (1996), 5.3.
+    """
+
+    def __init__(self, X: Floats, y: Floats) -> None:
+        n = len(X)
+        self._reflectors = np.asfortranarray(X)
+        self.diagonal, self.above = np.zeros(n), np.zeros(max(n - 1, 0))
+        left, self._right = np.zeros(n), np.zeros(n)
+        self.target = np.array(y, dtype=float)
+        if n:
+            # one BLAS thread: the same bits on any number of cores
+            with threadpool_limits(1, user_api="blas"):
+                spectrum = (self.diagonal, self.above, left, self._right)
+                _call("dgebrd", n, n, self._reflectors, n, *spectrum)
+                _apply(b"Q", b"T", self._reflectors, left, self.target)
+
+    def solve(self, penalty: float) -> Damped:
+        """Return the solution for a positive penalty."""
+        n = len(self.diagonal)
+        root, above, solution = np.zeros(n), np.zeros(n), np.zeros(n)
+        objective, residual, trace = solve_damped(
+            self.diagonal, self.above, self.target, float(penalty), root, above, solution
+        )
+        return Damped(
+            solution,
+            float(objective),
+            float(residual),
+            n - penalty * float(trace),
+            2.0 * float(np.log(root).sum()) - n * float(np.log(penalty)),
+        )
+
+    def coefficients(self, damped: Damped) -> Floats:
+        """Return c of a solution."""
+        coefficients = damped.solution.copy()
+        if len(coefficients):
+            with threadpool_limits(1, user_api="blas"):
+                _apply(b"P", b"N", self._reflectors, self._right, coefficients)
+        return coefficients
+
+
+def _apply(which: bytes, transposed: bytes, reflectors: Floats, tau: Floats, c: Floats) -> None:
+    """Multiply a vector, in place, by Q or P from the left."""
+    n = len(c)
+    _call("dormbr", which, b"L", transposed, n, 1, n, reflectors, n, tau, c, n)
+
+
+def _call(name: str, *arguments: Any) -> None:
+    """Call a routine of LAPACK that scipy has no wrapper for, with the work space it asks for."""
+    work, n_work, info = np.zeros(1), ctypes.c_int(-1), ctypes.c_int(0)
+    values = [ctypes.c_int(a) if isinstance(a, int) else a for a in arguments]
+    for _ in range(2):  # the first call asks for the size
+        _routine(name)(
+            *(_pointer(value) for value in (*values, work, n_work, info)),
+        )
+        if info.value != 0:
+            raise ArithmeticError(f"LAPACK {name} failed with info = {info.value}")
+        if n_work.value == -1:
+            n_work = ctypes.c_int(int(work[0]))
+            work = np.zeros(n_work.value)
+
+
+def _pointer(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return ctypes.c_char_p(value)
+    if isinstance(value, np.ndarray):
+        return ctypes.c_void_p(value.ctypes.data)
+    return ctypes.byref(value)
+
+
+@cache
+def _routine(name: str) -> Any:
+    capsule = cython_lapack.__pyx_capi__[name]
+    get_name = ctypes.pythonapi.PyCapsule_GetName
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    get = ctypes.pythonapi.PyCapsule_GetPointer
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return ctypes.CFUNCTYPE(None)(get(capsule, get_name(capsule)))
