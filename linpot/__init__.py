@@ -43,7 +43,8 @@ from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_l
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.trials import Trial
-from linpot.workflow.tuning_result import TuningResult, run_tuning
+from linpot.workflow.tuning import run_tuning
+from linpot.workflow.tuning_result import TuningResult
 
 __version__ = _version("linpot")
 
