@@ -15,6 +15,10 @@ class ExtrapolationError(RuntimeError):
     """A simulation has left what a potential knows; the message names the atom and its grade."""
 
 
+class HoleError(RuntimeError):
+    """A potential lets atoms fall into each other; the message names where and the remedy."""
+
+
 class ConvergenceError(RuntimeError):
     """
     An iteration stopped before its tolerance was met.

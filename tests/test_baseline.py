@@ -8,7 +8,7 @@ import linpot
 from linpot.baselines.zbl import ZBL
 from linpot.errors import InputError
 from linpot.structures.distances import PairDistances
-from linpot.workflow.baseline import build_baseline, has_wall, parse_baseline
+from linpot.workflow.baseline import build_baseline, parse_baseline, wall_of
 
 DISTANCES = {("Si", "Si"): PairDistances(2.0, 2.35, True)}
 
@@ -26,7 +26,7 @@ def test_ways_to_say_the_same(same):
 @pytest.mark.parametrize("nothing", ["none", [], {}, {"none": True}])
 def test_nothing(nothing):
     assert build(nothing) is None
-    assert not has_wall(None)
+    assert wall_of(None) is None
 
 
 def test_a_model_stays_what_it_is():
@@ -34,7 +34,7 @@ def test_a_model_stays_what_it_is():
     assert build(wall) is wall
     both = build(["zbl", wall])
     assert both.parts == (wall, wall)
-    assert has_wall(both)
+    assert wall_of(both).parts == both.parts
 
 
 @pytest.mark.parametrize(

@@ -137,5 +137,5 @@ def _figure(
         compare(result.potential, data, name, threads=threads)
         for name, data in (("train", train), ("test", test))
     ]
-    save_figure(draw_fit(comparisons, result.dimers), folder / _FIGURE, overwrite=overwrite)
+    save_figure(draw_fit(comparisons, result.walls.dimers), folder / _FIGURE, overwrite=overwrite)
     return [folder / _FIGURE]

@@ -36,12 +36,12 @@ from linpot.cli.parsing import (
 from linpot.cli.progress import ProgressBars
 from linpot.cli.tables import (
     basis_table,
+    compression_line,
     data_table,
     dimer_table,
     e0_table,
     error_tables,
     estimate_line,
-    hole_warnings,
     in_bytes,
     label_lines,
     radial_table,
@@ -146,6 +146,11 @@ _WEIGHTS = Weights()
     default=CRITERIA[0],
     show_default=True,
     help="How settings are compared: on left-out blocks of TRAIN, or by the evidence.",
+)
+@click.option(
+    "--allow-holes",
+    is_flag=True,
+    help="Keep a potential whose energy falls when atoms are pushed together.",
 )
 @click.option("--seed", type=WHOLE, default=0, show_default=True, help="Of anything random.")
 @threads_option
@@ -281,6 +286,7 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
         e0=options["e0"],
         weights=make_weights(options["weights"], options["energy_window"], options["force_cap"]),
         **chosen_solver(options["solver"]),
+        allow_holes=options["allow_holes"],
         seed=options["seed"],
         threads=options["threads"],
         backend=options["backend"],
@@ -310,8 +316,9 @@ def show_result(terminal: Terminal, result: FitResult) -> None:
     """Show one-body energies, errors, the check of dimers, and notes."""
     metrics = {"train": result.train} | ({} if result.test is None else {"test": result.test})
     terminal.show(e0_table(result.reference.values, result.reference.sources))
-    terminal.show(*error_tables(metrics, terminal.width), dimer_table(result.dimers))
-    for line in hole_warnings(result.dimers):
+    terminal.show(*error_tables(metrics, terminal.width), dimer_table(result.walls.dimers))
+    terminal.show(compression_line(result.walls.compressions))
+    for line in result.walls.holes:
         terminal.warn(line)
     if result.notes:
         terminal.show("\n".join(f"note: {note}" for note in result.notes))

@@ -18,7 +18,7 @@ from linpot.cli.fit import fit
 from linpot.cli.info import info
 from linpot.cli.options import verbosity_options
 from linpot.cli.predict import predict
-from linpot.errors import ConvergenceError, InputError
+from linpot.errors import ConvergenceError, HoleError, InputError
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -64,6 +64,9 @@ def _tell(error: Exception, terminal: Terminal) -> int:
         place = f" '{error.filename}'" if error.filename is not None else ""
         terminal.error(f"cannot use the file{place}: {error.strerror or error}")
         return WRONG_INPUT
+    if isinstance(error, HoleError):
+        terminal.error(str(error))
+        return FAILED
     advice = "" if terminal.verbosity > 0 else "; run again with -v for where it happened"
     if isinstance(error, ConvergenceError):
         terminal.error(f"{error}{advice}")

@@ -14,6 +14,7 @@ from rich.text import Text
 from linpot.basis.ace import Basis
 from linpot.constants import GPA_PER_EV_A3
 from linpot.structures.summary import DatasetSummary, GroupSummary
+from linpot.validation.compression import Compression
 from linpot.validation.dimers import DimerCurve
 from linpot.workflow.estimate import FitEstimate
 
@@ -169,15 +170,12 @@ def dimer_table(dimers: Iterable[DimerCurve]) -> RenderableType:
     return titled("Two atoms pushed together", table)
 
 
-def hole_warnings(dimers: Iterable[DimerCurve]) -> list[str]:
-    """Return a line for every pair whose atoms may fall into each other."""
-    return [
-        f"the energy of {'-'.join(c.pair)} falls by {c.hole:.3g} eV when two atoms come closer "
-        f"than any in the data ({c.shortest:.2f} A); add such structures before running hot or "
-        "under pressure"
-        for c in dimers
-        if not c.is_repulsive
-    ]
+def compression_line(compressions: Sequence[Compression]) -> str:
+    """Return whether trimers and structures repel when they are compressed."""
+    good = sum(curve.is_repulsive for curve in compressions)
+    if good == len(compressions):
+        return f"{good} trimers and compressed structures: repulsive."
+    return f"{good} of {len(compressions)} trimers and compressed structures: repulsive."
 
 
 def in_bytes(size: float) -> str:

@@ -121,10 +121,13 @@ def build_baseline(
     return models[0] if len(models) == 1 else ModelSum.of(*models)
 
 
-def has_wall(baseline: EnergyModel | None) -> bool:
-    """Return whether a baseline repels atoms that come close, so that nothing need be learned."""
+def wall_of(baseline: EnergyModel | None) -> EnergyModel | None:
+    """Return what repels atoms that come close, so that nothing need be learned there, or None."""
     parts = baseline.parts if isinstance(baseline, ModelSum) else (baseline,)
-    return any(isinstance(part, ZBL) for part in parts)
+    walls = [part for part in parts if isinstance(part, ZBL)]
+    if not walls:
+        return None
+    return walls[0] if len(walls) == 1 else ModelSum.of(*walls)
 
 
 def _zbl(term: Term, distances: Distances, elements: tuple[str, ...]) -> EnergyModel:

@@ -16,18 +16,18 @@ from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
 from linpot.structures.distances import PairDistances, survey_distances
-from linpot.structures.structure import Structure
-from linpot.validation.dimers import DimerCurve, check_dimers
-from linpot.workflow.baseline import build_baseline, has_wall, parse_baseline
+from linpot.workflow.baseline import build_baseline, parse_baseline, wall_of
 from linpot.workflow.defaults import TAPER_START, Distances, default_radial
+from linpot.workflow.dense_environments import dense_environments
 from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.provenance import provenance
 from linpot.workflow.regression import collect_factors
-from linpot.workflow.restraints import wall_dimers
+from linpot.workflow.restraints import Restraints, wall_dimers
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
-from linpot.workflow.targets import Targets, energies_without
+from linpot.workflow.targets import Targets, energies_without, mean_energy
+from linpot.workflow.walls import Walls, solve_without_holes
 
 
 class Monitor(Protocol):
@@ -65,15 +65,15 @@ class FitPlan:
     ----------
     basis : Basis
     baseline : EnergyModel or None
-    restraints : list of Structure
-        See `wall_dimers`; empty without a repulsion in the baseline.
+    restraints : Restraints or None
+        None without a repulsion in the baseline.
     distances : dict of pair to PairDistances
     estimate : FitEstimate
     """
 
     basis: Basis
     baseline: EnergyModel | None
-    restraints: list[Structure]
+    restraints: Restraints | None
     distances: dict[tuple[str, str], PairDistances]
     estimate: FitEstimate
 
@@ -93,7 +93,8 @@ class FitResult:
         The learned part, plus the baseline if there is one.
     train, test : Metrics or None
     reference : ReferenceEnergies
-    dimers : list of DimerCurve
+    walls : Walls
+        Whether atoms that are pushed together repel.
     notes : list of str
         What the user should know.
     """
@@ -102,7 +103,7 @@ class FitResult:
     train: Metrics
     test: Metrics | None
     reference: ReferenceEnergies
-    dimers: list[DimerCurve]
+    walls: Walls
     notes: list[str] = field(default_factory=list)
 
 
@@ -151,10 +152,12 @@ def plan_fit(
         folds=folds,
         held=0 if test is None else test.memory,
     )
-    restraints: list[Structure] = []
-    if has_wall(baseline):
+    restraints = None
+    if (wall := wall_of(baseline)) is not None:
         start = TAPER_START if settings.taper is None else settings.taper[0]
-        restraints = wall_dimers(distances, start, settings.restraint)
+        dimers = wall_dimers(distances, start, settings.restraint)
+        dense = dense_environments(train, distances, seed=settings.seed)
+        restraints = Restraints(wall, dimers, dense, settings.dense_restraint)
     return FitPlan(basis, baseline, restraints, distances, estimate)
 
 
@@ -203,6 +206,8 @@ def run_fit(
     ------
     InputError
         If the data or the settings cannot make a potential.
+    HoleError
+        If atoms fall into each other whatever is done, and `settings.allow_holes` is off.
     """
     settings = settings or FitSettings()
     monitor = monitor or Silent()
@@ -213,14 +218,13 @@ def run_fit(
     session = gather_rows(train, plan, settings, monitor)
     reference = session.reference
     monitor.stage("solve", 1)
-    solution = session.solve()
+    solution, walls = solve_without_holes(session, plan.distances, train)
     monitor.advance(1)
     potential = solution.potential
     learned = LinearPotential(plan.basis, solution.coefficients, reference.values)
     errors, tested = _measure(potential, train, test, settings, monitor)
-    notes = _notes(plan, reference)
+    notes = _notes(plan, reference) + walls.notes
     shortest = {pair: seen.shortest for pair, seen in plan.distances.items()}
-    dimers = check_dimers(potential, shortest)
     learned = learned.with_provenance(
         **provenance(train, test, settings, solution.solver),
         **(origin or {}),
@@ -229,7 +233,7 @@ def run_fit(
         notes=notes,
         shortest_distances={"-".join(pair): value for pair, value in shortest.items()},
     )
-    return FitResult(plan.complete(learned), errors, tested, reference, dimers, notes)
+    return FitResult(plan.complete(learned), errors, tested, reference, walls, notes)
 
 
 def prepare_fit(
@@ -289,18 +293,27 @@ def gather_rows(
     )
     monitor.stage("design rows", len(train))
     builder = RowBuilder.for_data(FeatureEngine(plan.basis), settings.weights, train)
+    targets = Targets(plan.baseline, reference.values)
+    level = mean_energy(train, energies, reference.values)
     factors = collect_factors(
         builder,
         train,
-        Targets(plan.baseline, reference.values),
+        targets,
         settings,
         merged=plan.estimate.merged,
-        restraints=plan.restraints,
+        restraints=() if plan.restraints is None else plan.restraints.rows(builder, level),
         folds=fold_of,
         progress=monitor.advance,
     )
     return FitSession(
-        builder, plan.baseline, reference, factors, settings, merged=plan.estimate.merged
+        builder,
+        plan.baseline,
+        reference,
+        factors,
+        settings,
+        merged=plan.estimate.merged,
+        restraints=plan.restraints,
+        level=level,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from linpot.fitting.factors import FactorSet
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import RowBuilder, TargetRule, stream_rows
 from linpot.structures.dataset import Dataset
-from linpot.structures.structure import Structure
 from linpot.workflow.chunks import collect_chunks
 from linpot.workflow.keys import EVERY_FOLD, Key, keyed, n_columns_of
 from linpot.workflow.settings import FitSettings
@@ -32,7 +31,7 @@ def collect_factors(
     settings: FitSettings,
     *,
     merged: bool,
-    restraints: Sequence[Structure] = (),
+    restraints: Iterable[tuple[str, Floats, Floats]] = (),
     folds: Sequence[int] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> FactorSet[Key]:
@@ -48,8 +47,8 @@ def collect_factors(
     settings : FitSettings
     merged : bool
         Whether groups share factors; their weights then go into the rows.
-    restraints : sequence of Structure
-        Structures whose labels the linear part should meet by itself; in every fold.
+    restraints : iterable of (name, X, y)
+        Rows for the linear part alone, in every fold; see `Restraints.rows`.
     folds : sequence of int, optional
         Fold of each structure.
     progress : callable, optional
@@ -79,11 +78,8 @@ def collect_factors(
         ):
             key, rows = keyed(block, settings.weights, merged=merged, fold=own[block.structure])
             factors.add(key, rows[:, :-1], rows[:, -1])
-    if restraints:
-        for block in builder.build([(0, structure, structure.labels) for structure in restraints]):
-            # no atom of a restraint has an E0: the learned part alone is to vanish
-            X = np.column_stack([block.X, np.zeros_like(block.one_body)])
-            factors.add((None, block.name, EVERY_FOLD), X, block.y)
+    for name, X, y in restraints:
+        factors.add((None, name, EVERY_FOLD), X, y)
     return factors
 
 

@@ -1,23 +1,110 @@
 """
 Rows that keep the learned part out of the repulsive wall.
 
-Below the shortest distance of the data nothing but the prior holds the learned part, and two atoms
-alone are an environment that no dense data resemble. A few dimers that ask the learned part to
-vanish there leave the wall to the baseline, at next to no cost on the data: see docs/decisions.md.
+Below the shortest distance of the data nothing but the prior holds the learned part. Two atoms
+alone are an environment that no dense data resemble; and environments denser than the data are
+where polynomials run away. Dimers on which the learned part shall vanish and dense environments in
+which it shall not overwhelm the repulsion leave the wall to the baseline, at next to no cost on the
+data: see docs/decisions.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from ase.data import atomic_numbers
+from numpy.typing import NDArray
 
+from linpot.fitting.rows import RowBuilder
+from linpot.model.packing import pack
+from linpot.model.protocol import EnergyModel
 from linpot.structures.distances import PairDistances
 from linpot.structures.structure import Labels, Structure
+from linpot.workflow.dense_environments import N_ATOMS
 
 GROUP = "restraint"
 N_DISTANCES = 12
+SOFTNESS = 2.0  # eV, by which the energy of an atom may differ from the mean without a wall
+SHARE = 0.5  # of the repulsion of an atom, by which it may differ beside that
+BATCH = 50
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Restraints:
+    """
+    What the learned part is asked for outside the data.
+
+    Attributes
+    ----------
+    repulsion : EnergyModel
+        The wall of the baseline.
+    labelled : list of Structure
+        With the energy that the learned part should have; see `wall_dimers`.
+    dense : list of Structure
+        See `dense_environments`.
+    weight : float
+        Of the rows of dense environments.
+    """
+
+    repulsion: EnergyModel
+    labelled: list[Structure]
+    dense: list[Structure]
+    weight: float
+
+    def rows(self, builder: RowBuilder, level: float) -> Iterator[tuple[str, Floats, Floats]]:
+        """
+        Build the rows.
+
+        A labelled structure is one energy. Of a dense environment every atom, or `N_ATOMS` of them,
+        is one: ``(c . B_i - level) / (SOFTNESS + SHARE repulsion_i)``.
+
+        Parameters
+        ----------
+        builder : RowBuilder
+        level : float, eV
+            Mean learned energy of an atom in the data, E0 excluded.
+
+        Yields
+        ------
+        name : str
+            Property whose factor takes the rows.
+        X : float64[n_rows, n_features + n_elements]
+            With zeros for E0, of which no atom here has one.
+        y : float64[n_rows]
+        """
+        if self.labelled:
+            for block in builder.build([(0, s, s.labels) for s in self.labelled]):
+                yield block.name, np.column_stack([block.X, 0.0 * block.one_body]), block.y
+        if self.weight > 0.0:
+            for first in range(0, len(self.dense), BATCH):
+                yield "energy", *self._of_atoms(builder, self.dense[first : first + BATCH], level)
+
+    def _of_atoms(
+        self, builder: RowBuilder, structures: list[Structure], level: float
+    ) -> tuple[Floats, Floats]:
+        engine = builder.engine
+        basis = engine.basis
+        batch = pack(structures, basis.elements, engine.cutoffs)
+        features = engine.features(batch)
+        walls = self.repulsion.predict_many(structures, forces=False)
+        starts = basis.feature_offsets
+        X, y = [], []
+        for k, wall in enumerate(walls):
+            if wall.atomic_energies is None:
+                raise ValueError("a repulsion must have energies of atoms")
+            first = int(batch.first_atoms[k])
+            for i, repulsion in enumerate(wall.atomic_energies[:N_ATOMS].tolist(), start=first):
+                scale = self.weight / (SOFTNESS + SHARE * max(repulsion, 0.0))
+                row = np.zeros(basis.n_features + len(basis.elements))
+                start = starts[batch.species[i]]
+                row[start : start + len(features[i])] = scale * features[i]
+                X.append(row)
+                y.append(scale * level)
+        return np.array(X), np.array(y)
 
 
 def wall_dimers(

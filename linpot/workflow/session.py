@@ -26,10 +26,12 @@ from linpot.fitting.whitened import IllConditioned, WhitenedBlocks
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
+from linpot.structures.structure import Structure
 from linpot.workflow.changes import Changed, apply_changes, groups_of
 from linpot.workflow.keys import EVERY_FOLD, Key, keyed, n_columns_of
 from linpot.workflow.prior_blocks import prior_rows
 from linpot.workflow.regression import solve_factors
+from linpot.workflow.restraints import Restraints
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.solution import GroupWorth, Solution
 from linpot.workflow.targets import Targets
@@ -54,6 +56,9 @@ class FitSession:
         ``e0`` (a mapping of elements to eV).
     merged : bool
         Whether groups share factors, with their weights in the rows.
+    restraints : Restraints or None
+    level : float, eV
+        Mean learned energy of an atom in the data, which restraints refer to.
     """
 
     def __init__(
@@ -65,6 +70,8 @@ class FitSession:
         settings: FitSettings,
         *,
         merged: bool = False,
+        restraints: Restraints | None = None,
+        level: float = 0.0,
     ) -> None:
         self.basis = builder.engine.basis
         self.builder = builder
@@ -73,6 +80,8 @@ class FitSession:
         self.factors = factors
         self.settings = settings
         self.merged = merged
+        self.restraints = restraints
+        self.level = level
         self._blocks: WhitenedBlocks[Key] | None = None
         self._shape: SmoothnessPrior | None = None  # of the prior in the blocks
 
@@ -200,6 +209,29 @@ class FitSession:
             self.factors.add(key, rows[:, :-1], rows[:, -1])
             if self._blocks is not None:
                 self._blocks.add(key, rows)
+
+    def restrain(self, structures: list[Structure]) -> None:
+        """
+        Ask for learned energies outside the data, in all folds.
+
+        Parameters
+        ----------
+        structures : list of Structure
+            With an energy label, E0 and baseline excluded, and a weight in 1/eV.
+
+        Raises
+        ------
+        InputError
+            If the baseline has no repulsion, and so no restraints.
+        """
+        if self.restraints is None:
+            raise InputError("restraints need a repulsion in the baseline, got none")
+        more = replace(self.restraints, labelled=structures, dense=[])
+        for name, X, y in more.rows(self.builder, self.level):
+            self.factors.add((None, name, EVERY_FOLD), X, y)
+        known = self.restraints.labelled
+        self.restraints = replace(self.restraints, labelled=[*known, *structures])
+        self._blocks = None
 
     def forget(self, structures: Dataset) -> None:
         """

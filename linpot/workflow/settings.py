@@ -58,8 +58,13 @@ class FitSettings:
     restraint : float, 1/eV
         Weight of dimers below the shortest distances on which the learned part should vanish, so
         that the default repulsion rules there; 0 for none.
+    dense_restraint : float
+        Weight of environments denser than the data, in which the learned part should not overwhelm
+        the repulsion; 0 for none.
+    allow_holes : bool
+        Keep a potential whose energy falls when atoms are pushed together, instead of refusing it.
     seed : int
-        Of anything random; a plain fit has nothing random.
+        Of anything random: the dense environments.
     threads : int
         Results do not depend on it.
     backend : str
@@ -89,6 +94,8 @@ class FitSettings:
     pair_weight: float = 0.7
     degree_offsets: tuple[float, ...] = DEGREE_OFFSETS
     restraint: float = 10.0
+    dense_restraint: float = 0.02
+    allow_holes: bool = False
     seed: int = 0
     threads: int = 1
     backend: str = "threads"
@@ -100,6 +107,7 @@ class FitSettings:
         checks.integer("seed", self.seed, low=0)
         checks.integer("threads", self.threads, low=1)
         checks.non_negative("restraint", self.restraint, "weight in 1/eV")
+        checks.non_negative("dense_restraint", self.dense_restraint, "weight")
         checks.positive("memory_limit", self.memory_limit, "number of GB")
         if "://" not in self.backend:
             checks.one_of("backend", self.backend, BACKENDS)
@@ -135,6 +143,7 @@ class FitSettings:
             "penalty": self.penalty,
             "prior": self.prior.as_dict(),
             "restraint": self.restraint,
+            "dense_restraint": self.dense_restraint,
             "seed": self.seed,
         }
 

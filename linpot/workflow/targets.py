@@ -83,6 +83,32 @@ def energies_without(
     return energies
 
 
+def mean_energy(
+    structures: Sequence[Structure], energies: Sequence[float | None], e0: Mapping[str, float]
+) -> float:
+    """
+    Return the mean energy of an atom that is left to be learned.
+
+    Parameters
+    ----------
+    structures : sequence of Structure
+    energies : sequence of float or None, eV
+        Without the baseline.
+    e0 : mapping of str to float, eV
+
+    Returns
+    -------
+    float, eV
+        0 without energies.
+    """
+    values = [
+        (energy - sum(e0[chemical_symbols[z]] for z in s.numbers.tolist())) / s.n_atoms
+        for s, energy in zip(structures, energies, strict=True)
+        if energy is not None
+    ]
+    return sum(values) / len(values) if values else 0.0
+
+
 def _less(structure: Structure, prediction: Prediction) -> Labels:
     labels = structure.labels
     energy, forces, stress = labels.energy, labels.forces, labels.stress
