@@ -22,7 +22,7 @@ from linpot.workflow.dense_environments import dense_environments
 from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.provenance import provenance
-from linpot.workflow.regression import collect_factors
+from linpot.workflow.regression import collect_factors, noise_of
 from linpot.workflow.restraints import Restraints, wall_dimers
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
@@ -294,27 +294,22 @@ def gather_rows(
     monitor.stage("design rows", len(train))
     builder = RowBuilder.for_data(FeatureEngine(plan.basis), settings.weights, train)
     targets = Targets(plan.baseline, reference.values)
-    level = mean_energy(train, energies, reference.values)
     factors = collect_factors(
         builder,
         train,
         targets,
         settings,
         merged=plan.estimate.merged,
-        restraints=() if plan.restraints is None else plan.restraints.rows(builder, level),
         folds=fold_of,
         progress=monitor.advance,
     )
-    return FitSession(
-        builder,
-        plan.baseline,
-        reference,
-        factors,
-        settings,
-        merged=plan.estimate.merged,
-        restraints=plan.restraints,
-        level=level,
+    session = FitSession(
+        builder, plan.baseline, reference, factors, settings, merged=plan.estimate.merged
     )
+    if plan.restraints is not None:
+        level = mean_energy(train, energies, reference.values)
+        session.restrain(plan.restraints, level, noise_of(factors, settings.weights))
+    return session
 
 
 def _check_test(train: Dataset, test: Dataset) -> None:

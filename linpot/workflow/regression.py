@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,14 @@ from linpot.fitting.estimator import FactorRegressor
 from linpot.fitting.factors import FactorSet
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import RowBuilder, TargetRule, stream_rows
+from linpot.fitting.weights import Weights
 from linpot.structures.dataset import Dataset
 from linpot.workflow.chunks import collect_chunks
-from linpot.workflow.keys import EVERY_FOLD, Key, keyed, n_columns_of
+from linpot.workflow.keys import Key, keyed, n_columns_of, weight_of
 from linpot.workflow.settings import FitSettings
+
+LEAST_NOISE = 0.01
+"""Of the root mean square of the labels."""
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +35,6 @@ def collect_factors(
     settings: FitSettings,
     *,
     merged: bool,
-    restraints: Iterable[tuple[str, Floats, Floats]] = (),
     folds: Sequence[int] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> FactorSet[Key]:
@@ -47,8 +50,6 @@ def collect_factors(
     settings : FitSettings
     merged : bool
         Whether groups share factors; their weights then go into the rows.
-    restraints : iterable of (name, X, y)
-        Rows for the linear part alone, in every fold; see `Restraints.rows`.
     folds : sequence of int, optional
         Fold of each structure.
     progress : callable, optional
@@ -78,9 +79,33 @@ def collect_factors(
         ):
             key, rows = keyed(block, settings.weights, merged=merged, fold=own[block.structure])
             factors.add(key, rows[:, :-1], rows[:, -1])
-    for name, X, y in restraints:
-        factors.add((None, name, EVERY_FOLD), X, y)
     return factors
+
+
+def noise_of(factors: FactorSet[Key], weights: Weights) -> float:
+    """
+    Estimate what a fit will leave of the rows: the root mean square of weighted residuals.
+
+    The last diagonal entry of a factor is what least squares leave of its rows alone.
+
+    Parameters
+    ----------
+    factors : FactorSet
+    weights : Weights
+
+    Returns
+    -------
+    float
+        At least `LEAST_NOISE` of the labels, which also stands in for keys with few rows.
+    """
+    left = rows = 0.0
+    for key, factor in factors.items():
+        triangle = factor.rows() * weight_of(weights, key)
+        square = float((triangle[:, -1] ** 2).sum())
+        own = float(triangle[-1, -1] ** 2) if factor.n_rows > 2 * triangle.shape[1] else 0.0
+        left += max(own, LEAST_NOISE**2 * square)
+        rows += factor.n_rows
+    return float(np.sqrt(left / rows)) if rows else 0.0
 
 
 def solve_factors(

@@ -11,7 +11,7 @@ data: see docs/decisions.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -46,27 +46,36 @@ class Restraints:
         With the energy that the learned part should have; see `wall_dimers`.
     dense : list of Structure
         See `dense_environments`.
-    weight : float
+    strength : float
         Of the rows of dense environments.
     """
 
     repulsion: EnergyModel
     labelled: list[Structure]
-    dense: list[Structure]
-    weight: float
+    dense: list[Structure] = field(default_factory=list)
+    strength: float = 1.0
 
-    def rows(self, builder: RowBuilder, level: float) -> Iterator[tuple[str, Floats, Floats]]:
+    def __add__(self, more: Restraints) -> Restraints:
+        """Return these with more of them, under the same repulsion."""
+        return replace(self, labelled=self.labelled + more.labelled, dense=self.dense + more.dense)
+
+    def rows(
+        self, builder: RowBuilder, level: float, noise: float
+    ) -> Iterator[tuple[str, Floats, Floats]]:
         """
         Build the rows.
 
         A labelled structure is one energy. Of a dense environment every atom, or `N_ATOMS` of them,
-        is one: ``(c . B_i - level) / (SOFTNESS + SHARE repulsion_i)``.
+        is one: ``strength noise (c . B_i - level) / (SOFTNESS + SHARE repulsion_i)``, so that it
+        counts as a label with the error in the denominator.
 
         Parameters
         ----------
         builder : RowBuilder
         level : float, eV
             Mean learned energy of an atom in the data, E0 excluded.
+        noise : float
+            What the fit leaves of the rows of the data.
 
         Yields
         ------
@@ -79,12 +88,14 @@ class Restraints:
         if self.labelled:
             for block in builder.build([(0, s, s.labels) for s in self.labelled]):
                 yield block.name, np.column_stack([block.X, 0.0 * block.one_body]), block.y
-        if self.weight > 0.0:
+        weight = self.strength * noise
+        if weight > 0.0:
             for first in range(0, len(self.dense), BATCH):
-                yield "energy", *self._of_atoms(builder, self.dense[first : first + BATCH], level)
+                some = self.dense[first : first + BATCH]
+                yield "energy", *self._of_atoms(builder, some, level, weight)
 
     def _of_atoms(
-        self, builder: RowBuilder, structures: list[Structure], level: float
+        self, builder: RowBuilder, structures: list[Structure], level: float, weight: float
     ) -> tuple[Floats, Floats]:
         engine = builder.engine
         basis = engine.basis
@@ -98,7 +109,7 @@ class Restraints:
                 raise ValueError("a repulsion must have energies of atoms")
             first = int(batch.first_atoms[k])
             for i, repulsion in enumerate(wall.atomic_energies[:N_ATOMS].tolist(), start=first):
-                scale = self.weight / (SOFTNESS + SHARE * max(repulsion, 0.0))
+                scale = weight / (SOFTNESS + SHARE * max(repulsion, 0.0))
                 row = np.zeros(basis.n_features + len(basis.elements))
                 start = starts[batch.species[i]]
                 row[start : start + len(features[i])] = scale * features[i]

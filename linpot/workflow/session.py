@@ -26,7 +26,6 @@ from linpot.fitting.whitened import IllConditioned, WhitenedBlocks
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
-from linpot.structures.structure import Structure
 from linpot.workflow.changes import Changed, apply_changes, groups_of
 from linpot.workflow.keys import EVERY_FOLD, Key, keyed, n_columns_of
 from linpot.workflow.prior_blocks import prior_rows
@@ -57,8 +56,7 @@ class FitSession:
     merged : bool
         Whether groups share factors, with their weights in the rows.
     restraints : Restraints or None
-    level : float, eV
-        Mean learned energy of an atom in the data, which restraints refer to.
+        Added by `restrain`.
     """
 
     def __init__(
@@ -70,8 +68,6 @@ class FitSession:
         settings: FitSettings,
         *,
         merged: bool = False,
-        restraints: Restraints | None = None,
-        level: float = 0.0,
     ) -> None:
         self.basis = builder.engine.basis
         self.builder = builder
@@ -80,8 +76,7 @@ class FitSession:
         self.factors = factors
         self.settings = settings
         self.merged = merged
-        self.restraints = restraints
-        self.level = level
+        self.restraints: Restraints | None = None
         self._blocks: WhitenedBlocks[Key] | None = None
         self._shape: SmoothnessPrior | None = None  # of the prior in the blocks
 
@@ -210,27 +205,21 @@ class FitSession:
             if self._blocks is not None:
                 self._blocks.add(key, rows)
 
-    def restrain(self, structures: list[Structure]) -> None:
+    def restrain(self, restraints: Restraints, level: float = 0.0, noise: float = 1.0) -> None:
         """
         Ask for learned energies outside the data, in all folds.
 
         Parameters
         ----------
-        structures : list of Structure
-            With an energy label, E0 and baseline excluded, and a weight in 1/eV.
-
-        Raises
-        ------
-        InputError
-            If the baseline has no repulsion, and so no restraints.
+        restraints : Restraints
+        level : float, eV
+            Mean learned energy of an atom in the data.
+        noise : float
+            What the fit leaves of the rows of the data; scales dense environments.
         """
-        if self.restraints is None:
-            raise InputError("restraints need a repulsion in the baseline, got none")
-        more = replace(self.restraints, labelled=structures, dense=[])
-        for name, X, y in more.rows(self.builder, self.level):
+        for name, X, y in restraints.rows(self.builder, level, noise):
             self.factors.add((None, name, EVERY_FOLD), X, y)
-        known = self.restraints.labelled
-        self.restraints = replace(self.restraints, labelled=[*known, *structures])
+        self.restraints = restraints if self.restraints is None else self.restraints + restraints
         self._blocks = None
 
     def forget(self, structures: Dataset) -> None:

@@ -59,8 +59,8 @@ class FitSettings:
         Weight of dimers below the shortest distances on which the learned part should vanish, so
         that the default repulsion rules there; 0 for none.
     dense_restraint : float
-        Weight of environments denser than the data, in which the learned part should not overwhelm
-        the repulsion; 0 for none.
+        Strength with which the learned part is kept from overwhelming the repulsion in
+        environments denser than the data; 0 for none. See `Restraints`.
     allow_holes : bool
         Keep a potential whose energy falls when atoms are pushed together, instead of refusing it.
     seed : int
@@ -94,7 +94,7 @@ class FitSettings:
     pair_weight: float = 0.7
     degree_offsets: tuple[float, ...] = DEGREE_OFFSETS
     restraint: float = 10.0
-    dense_restraint: float = 0.02
+    dense_restraint: float = 1.0
     allow_holes: bool = False
     seed: int = 0
     threads: int = 1
@@ -107,7 +107,7 @@ class FitSettings:
         checks.integer("seed", self.seed, low=0)
         checks.integer("threads", self.threads, low=1)
         checks.non_negative("restraint", self.restraint, "weight in 1/eV")
-        checks.non_negative("dense_restraint", self.dense_restraint, "weight")
+        checks.non_negative("dense_restraint", self.dense_restraint)
         checks.positive("memory_limit", self.memory_limit, "number of GB")
         if "://" not in self.backend:
             checks.one_of("backend", self.backend, BACKENDS)

@@ -20,7 +20,7 @@ from linpot.validation.compression import (
     representatives,
 )
 from linpot.validation.dimers import DimerCurve, check_dimers
-from linpot.workflow.restraints import GROUP, wall_dimers
+from linpot.workflow.restraints import GROUP, Restraints, wall_dimers
 from linpot.workflow.session import FitSession
 from linpot.workflow.solution import Solution
 
@@ -108,7 +108,7 @@ def solve_without_holes(
             break
         found = walls.holes
         more = mending_structures(walls, solution.potential, session, STRONGER**attempt)
-        session.restrain(more)
+        session.restrain(Restraints(session.restraints.repulsion, more))
         solution = session.solve()
         walls = check(solution)
         if not walls.holes:
