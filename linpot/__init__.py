@@ -11,6 +11,7 @@ from linpot.basis.ace import Basis, build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.calculators.ase_calculator import LinpotCalculator
+from linpot.calculators.lammps_driver import LammpsDriver
 from linpot.calculators.uncertain_calculator import ExtrapolationWatch, UncertainCalculator
 from linpot.errors import ConvergenceError, ExtrapolationError, FileFormatError, InputError
 from linpot.fitting.ard import ARD
@@ -68,6 +69,7 @@ __all__ = [
     "InputError",
     "LabelKeys",
     "Labels",
+    "LammpsDriver",
     "Lasso",
     "LinearPotential",
     "LinpotCalculator",

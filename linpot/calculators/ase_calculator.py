@@ -43,6 +43,11 @@ class LinpotCalculator(Calculator):
         Give the energy of every part too (`energy_short`, `energy_zbl`, ...; see
         `EnergyModel.part_name`) and, with forces, `forces_short`, ...: in `results`, and for
         ``calculator.get_property("energy_zbl", atoms)``.
+
+    Attributes
+    ----------
+    prediction : Prediction or None
+        All that the model said at the last evaluation.
     """
 
     implemented_properties: ClassVar[list[str]] = [
@@ -74,6 +79,7 @@ class LinpotCalculator(Calculator):
             ]
         self.skin = checks.non_negative("skin", skin, "length in A")
         self.threads = checks.integer("threads", threads, low=1)
+        self.prediction: Prediction | None = None
         self._list: _SkinList | None = None
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
@@ -140,6 +146,7 @@ class LinpotCalculator(Calculator):
             prediction = reduce(Prediction.plus, by_part.values())
         else:
             prediction = self.model.predict(structure, given, forces=derived, threads=threads)
+        self.prediction = prediction
         results: dict[str, Any] = {
             "energy": prediction.energy,
             "free_energy": prediction.energy,
