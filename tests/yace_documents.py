@@ -2,7 +2,8 @@
 Documents of every kind that linpot itself does not write, with rotation-invariant functions.
 
 Couplings are those of linpot's bases; radial functions, embeddings and core repulsion are made up.
-`python -m tests.yace_documents FOLDER` writes the files of tests/data/yace/ml_pace/foreign.
+`python -m tests.yace_documents FOLDER` writes the files of tests/data/yace/ml_pace/foreign, and
+those of the older form `.ace`.
 """
 
 from __future__ import annotations
@@ -128,6 +129,78 @@ def _mixed(function: Function, rng: np.random.Generator, n_densities: int) -> Fu
     return replace(function, coefficients=function.coefficients * weights)
 
 
+def old_document() -> YaceDocument:
+    """Two densities of one element, core repulsion that switches them off: what `.ace` can hold."""
+    embedding = Embedding(2, (1.0, 1.0, 0.8, 0.5), core_cutoff=20.0, core_width=19.0)
+    document = _document(1, "ChebExpCos", 5, embedding, core=True)
+    bonds = {k: replace(b, core_strength=40.0) for k, b in document.bonds.items()}
+    return replace(document, bonds=bonds)
+
+
+def ace_text(document: YaceDocument) -> str:
+    """Write a document of one element in the form that files had before `.yace`."""
+    (symbol,), (embedding,), bond = document.elements, document.embeddings, document.bonds[0, 0]
+    ranks = [f.rank for f in document.functions[0]]
+    singles = [f for f in document.functions[0] if f.rank == 1]
+    others = [f for f in document.functions[0] if f.rank > 1]
+
+    def row(values) -> str:
+        return " ".join(f"{float(value)!r}" for value in values)
+
+    def block(f: Function) -> str:
+        head = f"ctilde_basis_func: rank={f.rank} ndens={embedding.n_densities} mu0=0"
+        lines = [f"{head} mu=( {'  '.join(map(str, f.species))} )"]
+        lines += [
+            f"n=( {'  '.join(map(str, f.radial))} )",
+            f"l=( {'  '.join(map(str, f.angular))} )",
+        ]
+        lines.append(f"num_ms={len(f.components)}")
+        for m, c in zip(f.components, f.coefficients, strict=True):
+            lines.append(f"< {'  '.join(map(str, m))} >:  {row(c)} ")
+        return "\n".join(lines)
+
+    return "\n".join(
+        [
+            "# DATE: none UNITS: metal nelements",
+            "",
+            "nelements=1",
+            f"elements: {symbol}",
+            "",
+            f"lmax={bond.l_max}",
+            "",
+            f"embedding-function: {embedding.kind}",
+            f"{len(embedding.parameters)} FS parameters:  {row(embedding.parameters)}",
+            f"core energy-cutoff parameters: {row([embedding.core_cutoff, embedding.core_width])}",
+            f"E0: {row(document.isolated_atom_energies)}",
+            "",
+            f"radbasename={bond.family}",
+            f"nradbase={bond.n_base}",
+            f"nradmax={bond.n_radial}",
+            f"cutoffmax={bond.cutoff!r}",
+            f"deltaSplineBins={document.spline_step!r}",
+            f"core repulsion parameters: {row([bond.core_strength, bond.core_decay])}",
+            f"radparameter= {row(bond.parameters)}",
+            f"cutoff= {bond.cutoff!r}",
+            f"dcut= {bond.cutoff_width!r}",
+            "crad= "
+            + "\n ".join(
+                row(c) for c in bond.coefficients.transpose(2, 0, 1).reshape(-1, bond.l_max + 1)
+            ),
+            f"rankmax={max(ranks)}",
+            f"ndensitymax={embedding.n_densities}",
+            "",
+            f"num_c_tilde_max={len(ranks)}",
+            f"num_ms_combinations_max={max(len(f.components) for f in document.functions[0])}",
+            f"total_basis_size_rank1: {len(singles)} ",
+            *map(block, singles),
+            f"total_basis_size: {len(others)} ",
+            *map(block, others),
+            "",
+        ]
+    )
+
+
 if __name__ == "__main__":
     for name in KINDS:
         (Path(sys.argv[1]) / f"{name}.yace").write_text(yace_text(document_of(name)))
+    (Path(sys.argv[1]) / "old.ace").write_text(ace_text(old_document()))

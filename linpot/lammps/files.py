@@ -12,6 +12,7 @@ from linpot.checks import positive
 from linpot.errors import FileFormatError, InputError
 from linpot.io.atomic import check_output
 from linpot.io.text_file import read_text, write_text
+from linpot.lammps.ace_parser import is_ace, parse_ace
 from linpot.lammps.check import ExportCheck, check_export
 from linpot.lammps.export import export_potential
 from linpot.lammps.pace_potential import PacePotential
@@ -132,7 +133,7 @@ def write_lammps(
 
 def read_lammps(path: str | os.PathLike[str]) -> LinearPotential | PacePotential:
     """
-    Read a ``.yace`` file.
+    Read a ``.yace`` file, or an ``.ace`` file of the form before it.
 
     Baselines stand in the input script of LAMMPS, not in the file: add them by ``+``.
 
@@ -152,7 +153,8 @@ def read_lammps(path: str | os.PathLike[str]) -> LinearPotential | PacePotential
     FileFormatError
         If it is damaged, or holds a potential that linpot's engine cannot run.
     """
-    document = parse_yace(read_text(path), str(path))
+    text = read_text(path)
+    document = parse_ace(text, str(path)) if is_ace(text) else parse_yace(text, str(path))
     try:
         return restore_potential(document)
     except OtherProgramError:
