@@ -6,7 +6,7 @@ results how it was built, which the program does not know. Everything runs on on
 linpot in turn. Times of linpot as in `benchmarks.engine`: energy, forces and stress through ASE.
 
     python -m benchmarks.lammps lmp --build "g++ 12.2 -O3 -march=native -DNDEBUG"
-    python -m benchmarks.lammps lmp --build ... --published fit3/InP_pot.yace fit5/InP_pot.yace
+    python -m benchmarks.lammps lmp --build ... --published fit3/InP_pot.yace Cu-PBE-core-rep.ace
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from benchmarks.engine import CUTOFF, fit_silicon, rattled_silicon, step_time
 from benchmarks.pace_program import PaceProgram, thermal
 from benchmarks.record import data_folder, write_results
 from linpot.lammps.yace_parser import parse_yace
+from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import structure_from_atoms
 
 SIZES = (130, 520)
@@ -194,21 +195,27 @@ def silicon(lmp: str, folder: str) -> dict[str, Any]:
 
 
 def published(lmp: str, path: Path) -> dict[str, Any]:
-    """Compare a file of another origin; atoms of its elements in turn on zincblende."""
+    """Compare a file of another origin on crystals of its elements."""
     model = linpot.read_lammps(path)
     lines = ["pair_style pace", f"pair_coeff * * {path.name} {' '.join(model.elements)}"]
     program = PaceProgram(lmp, model.elements, lines, [path])
-    crystal = bulk("Si", "diamond", a=5.87, cubic=True)  # InP
-    crystal.symbols[:] = [model.elements[k % len(model.elements)] for k in range(len(crystal))]
+    if len(model.elements) == 1:
+        crystal = bulk(model.elements[0], cubic=True)
+    else:
+        crystal = bulk("Si", "diamond", a=5.87, cubic=True)  # InP: elements in turn
+        crystal.symbols[:] = [model.elements[k % len(model.elements)] for k in range(len(crystal))]
     small = crystal * (2, 2, 2)
     small.rattle(0.2, seed=1)
-    large = crystal * (5, 5, 5)
+    large = crystal * (int(np.ceil((1000 / len(crystal)) ** (1 / 3))),) * 3
     large.rattle(0.1, seed=0)
+    pairs = find_neighbors(structure_from_atoms(large), model.cutoff).n_pairs
     row = {
         "file": "/".join(path.parts[-2:]),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "n_functions": model.n_functions,
         "cutoff_A": model.cutoff,
+        "n_atoms": len(large),
+        "neighbors": pairs / len(large),
         "agreement": agreement(program, model, small),
         "us": in_turn({"lammps": program}, {"linpot": model}, large),
     }
@@ -221,7 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lmp", nargs="?", default=os.environ.get("LINPOT_LMP"))
     parser.add_argument("--build", required=True, help="compiler and flags of that program")
-    parser.add_argument("--published", nargs="*", type=Path, default=[], metavar="FILE.yace")
+    parser.add_argument("--published", nargs="*", type=Path, default=[], metavar="FILE")
     given = parser.parse_args()
     if given.lmp is None:
         raise SystemExit("name an `lmp` with ML-PACE, as an argument or by LINPOT_LMP")

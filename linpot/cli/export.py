@@ -58,8 +58,8 @@ def convert(source: str, output: str, overwrite: bool) -> None:
     """
     Turn FILE.yace, a potential for LAMMPS, into one for linpot.
 
-    Any potential of `pair_style pace` can be read, also in the older form `.ace`, without what stands in the input of LAMMPS next
-    to it. Those that linpot wrote become what they were.
+    Any potential of `pair_style pace` can be read, also in the older form `.ace`, without what
+    stands in the input of LAMMPS next to it. Those that linpot wrote become what they were.
     """
     terminal = pass_terminal()
     check_outputs({"OUTPUT": output}, [source], overwrite=overwrite)
