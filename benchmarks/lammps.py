@@ -206,7 +206,8 @@ def published(lmp: str, path: Path) -> dict[str, Any]:
         crystal.symbols[:] = [model.elements[k % len(model.elements)] for k in range(len(crystal))]
     small = crystal * (2, 2, 2)
     small.rattle(0.2, seed=1)
-    large = crystal * (int(np.ceil((1000 / len(crystal)) ** (1 / 3))),) * 3
+    times = round(np.ceil((1000 / len(crystal)) ** (1 / 3)))
+    large = crystal * (times, times, times)
     large.rattle(0.1, seed=0)
     pairs = find_neighbors(structure_from_atoms(large), model.cutoff).n_pairs
     row = {

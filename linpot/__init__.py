@@ -26,6 +26,7 @@ from linpot.io.potential_file import load_potential as load
 from linpot.io.potential_file import save_potential as save
 from linpot.io.shipped_data import shipped_silicon
 from linpot.lammps.files import read_lammps, write_lammps
+from linpot.lammps.mliap import MliapModel
 from linpot.lammps.pace_potential import PacePotential
 from linpot.model.feature_engine import FeatureGradients
 from linpot.model.linear_potential import LinearPotential
@@ -74,6 +75,7 @@ __all__ = [
     "LinearPotential",
     "LinpotCalculator",
     "MatchingPursuit",
+    "MliapModel",
     "ModelSum",
     "NoiseLevels",
     "PacePotential",

@@ -50,9 +50,11 @@ class PairPotential(BatchModel):
         """Cut the sum over all pairs into tasks; see `BatchModel.work_on`."""
         species = batch.species_among(self.elements)
         ends = batch.starts + batch.counts.sum(axis=1)
-        # every pair is there from both of its ends: each centre gets all of its force from its own
         atomic, virials = np.zeros(batch.n_atoms), np.zeros((batch.n_atoms, 6))
         summed = np.zeros((batch.n_atoms, 3))
+        # where all atoms are centres, every pair is there from both of its ends: each centre gets
+        # all of its force from its own
+        one_ended = batch.n_centers < batch.n_atoms
 
         def add(first: int, last: int) -> None:
             most = int(ends[last - 1] - batch.starts[first]) + 1
@@ -64,9 +66,14 @@ class PairPotential(BatchModel):
             centers, others, r, vectors = centers[:n], others[:n], r[:n], vectors[:n]
             energies, derivatives = self.pair_energies(r, species[centers], species[others])
             sum_central_pairs(centers, r, vectors, energies, derivatives, atomic, summed, virials)
+            if one_ended:
+                halves = (0.5 * derivatives / r)[:, None] * vectors
+                np.subtract.at(summed, centers, halves)
+                np.subtract.at(summed, others, halves)
 
+        n_tasks = 1 if one_ended else batch.n_atoms // CENTERS_PER_TASK  # one writes to neighbors
         return Work(
-            [partial(add, *run) for run in cut(batch.n_atoms, batch.n_atoms // CENTERS_PER_TASK)],
+            [partial(add, *run) for run in cut(batch.n_centers, n_tasks)],
             lambda: Predictions.of_atoms(
                 batch.first_atoms, atomic, *((summed, virials) if forces else ())
             ),

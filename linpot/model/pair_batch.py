@@ -24,6 +24,9 @@ class PairBatch:
     """
     Centres of one or many structures.
 
+    The centres are the first atoms; those behind them, if there are any, are only neighbors: they
+    have no energy of their own, but forces act on them.
+
     Attributes
     ----------
     elements : tuple of str
@@ -35,9 +38,9 @@ class PairBatch:
         Which structure an atom belongs to.
     first_atoms : int64[n_structures + 1]
         Atoms of structure k are ``first_atoms[k]:first_atoms[k + 1]``.
-    starts : int64[n_atoms]
+    starts : int64[n_centers]
         First pair of every centre.
-    counts : int64[n_atoms, n_species]
+    counts : int64[n_centers, n_species]
         Pairs of each centre by neighbor species, in which order they follow each other.
     neighbors : int64[n_places]
         Atom indices of the flat list. There may be unused places between centres.
@@ -56,8 +59,13 @@ class PairBatch:
 
     @property
     def n_atoms(self) -> int:
-        """Number of centres."""
+        """Number of centres and of atoms that are only neighbors."""
         return len(self.species)
+
+    @property
+    def n_centers(self) -> int:
+        """Number of centres."""
+        return len(self.counts)
 
     def species_among(self, elements: tuple[str, ...]) -> Ints:
         """Return the species of every atom, numbered by `elements`: int64[n_atoms]."""
@@ -83,9 +91,9 @@ class PairBatch:
         if elements == self.elements and np.array_equal(cutoffs, self.cutoffs):
             return self
         species = self.species_among(elements)
-        counts = np.empty((self.n_atoms, len(elements)), dtype=np.int64)
+        counts = np.empty((self.n_centers, len(elements)), dtype=np.int64)
         neighbors, vectors = np.empty_like(self.neighbors), np.empty_like(self.vectors)
-        select_pairs(0, self.n_atoms, self.pairs, species, cutoffs, neighbors, vectors, counts)
+        select_pairs(0, self.n_centers, self.pairs, species, cutoffs, neighbors, vectors, counts)
         return PairBatch(
             elements, cutoffs, species, self.structure, self.first_atoms, self.starts, counts,
             neighbors, vectors,
@@ -94,7 +102,7 @@ class PairBatch:
     @cached_property
     def blocks(self) -> Blocks:
         """Which centres the engine takes side by side."""
-        return arrange(self.species, self.counts, self.cutoffs)
+        return arrange(self.species[: self.n_centers], self.counts, self.cutoffs)
 
     @property
     def pairs(self) -> tuple[Ints, Ints, Ints, Floats]:
