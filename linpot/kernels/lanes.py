@@ -132,6 +132,52 @@ def put(typing_context, array, i, value):
     return types.void(array, i, value), generate
 
 
+_EXCHANGES = (  # first of each two vectors, second: neighbors, then twos, then fours change places
+    ((0, 8, 2, 10, 4, 12, 6, 14), (1, 9, 3, 11, 5, 13, 7, 15)),
+    ((0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15)),
+    ((0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15)),
+)
+
+
+@intrinsic
+def transpose(typing_context, source, row, step, target, column, stride):
+    """
+    Turn eight lanes into columns.
+
+    Lanes ``row + k step`` of `source` are read; what stands at place k of each of them becomes
+    lanes ``column + k stride`` of `target`.
+    """
+
+    def generate(context, builder, signature, arguments):
+        def pointer(array, first, by, k):
+            own = [signature.args[i] for i in (array, first, by)]
+            start, step = (
+                context.cast(builder, arguments[i], signature.args[i], types.intp)
+                for i in (first, by)
+            )
+            index = builder.add(start, builder.mul(step, ir.Constant(step.type, k)))
+            return _pointer(context, builder, lanes, own[0], arguments[array], types.intp, index)
+
+        vectors = []
+        for k in range(WIDTH):
+            vectors.append(builder.load(pointer(0, 1, 2, k)))
+            vectors[-1].align = 8
+        for bit, patterns in enumerate(_EXCHANGES):
+            first, second = (
+                ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), pattern) for pattern in patterns
+            )
+            for k in range(WIDTH):
+                if not k & 1 << bit:
+                    a, b = vectors[k], vectors[k | 1 << bit]
+                    vectors[k] = builder.shuffle_vector(a, b, first)
+                    vectors[k | 1 << bit] = builder.shuffle_vector(a, b, second)
+        for k, vector in enumerate(vectors):
+            builder.store(vector, pointer(3, 4, 5, k)).align = 8
+        return context.get_dummy_value()
+
+    return types.void(source, row, step, target, column, stride), generate
+
+
 def _splat(context, builder, number, number_type, kind):
     number = context.cast(builder, number, number_type, types.float64)
     undefined = ir.Constant(_vector(kind), ir.Undefined)
