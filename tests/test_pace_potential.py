@@ -14,6 +14,7 @@ from ase.data import atomic_numbers, chemical_symbols
 import linpot
 from linpot.basis.clebsch_gordan import real_from_complex
 from linpot.errors import FileFormatError
+from linpot.lammps.direct import evaluate_document
 from linpot.lammps.document import FAMILIES, Function, YaceDocument
 from linpot.lammps.export import export_potential
 from linpot.lammps.pace_potential import PacePotential
@@ -21,7 +22,7 @@ from linpot.lammps.pace_program import pace_program, real_monomials
 from linpot.lammps.yace_parser import parse_yace
 from linpot.lammps.yace_text import yace_text
 from linpot.structures.structure import Structure
-from tests.laws.cases import linear, structure_for
+from tests.laws.cases import linear, structure_for, zbl
 from tests.naive_yace import naive_yace_energies
 
 FOLDER = Path(__file__).parent / "data" / "yace" / "ml_pace" / "foreign"
@@ -84,6 +85,15 @@ def test_engine_has_the_energies_of_direct_sums(name):
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_check_of_exports_has_the_energies_and_forces_of_ml_pace(name):
+    found = evaluate_document(document_of(name), cluster_of(name), splines=True)
+    energies, forces = np.array(CASES[name]["energies"]), np.array(CASES[name]["forces"])
+    # ML-PACE has tables of the core repulsion too: 1e-12 of it
+    assert np.abs(found.atomic_energies - energies).max() < 1e-11 * np.abs(energies).max()
+    assert np.abs(found.forces - forces).max() < 1e-9 * np.abs(forces).max()
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_forces_equal_differences_of_direct_sums(name):
     structure = cluster_of(name)
     direction = np.random.default_rng(0).normal(size=structure.positions.shape)
@@ -135,6 +145,27 @@ def test_saved_potential_predicts_the_same_bits(name, tmp_path):
     found, expected = loaded.predict(structure), potential.predict(structure)
     assert found.energy == expected.energy
     assert (found.forces == expected.forces).all()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_written_potential_reads_back_as_the_same_document(name, tmp_path):
+    potential, structure = PacePotential(document_of(name)), cluster_of(name)
+    files = linpot.write_lammps(potential, tmp_path / "a.yace")
+    assert files.lines[1] == f"pair_coeff * * a.yace {' '.join(potential.elements)}"
+    assert files.radial_error == 0.0
+    assert files.check.restored_energy_error == 0.0  # the same program: the same bits
+    assert files.check.energy_error < 1e-10 * max(files.check.largest_force, 1.0)
+    again = linpot.read_lammps(tmp_path / "a.yace")
+    assert isinstance(again, PacePotential)
+    assert yace_text(again.document) == yace_text(potential.document)
+    assert again.predict(structure).energy == potential.predict(structure).energy
+
+
+def test_pair_potentials_are_written_beside_a_foreign_file(tmp_path):
+    potential = PacePotential(document_of("densities")) + zbl(2)
+    lines = linpot.write_lammps(potential, tmp_path / "a.yace").lines
+    assert lines[0].startswith("pair_style hybrid/overlay pace zbl")
+    assert lines[1] == "pair_coeff * * pace a.yace Si Ge"
 
 
 @pytest.mark.parametrize(("n_elements", "body_order"), [(1, 6), (2, 5), (3, 4)])

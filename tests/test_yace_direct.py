@@ -12,8 +12,9 @@ import scipy.special
 from linpot.basis.radial import RadialParameters
 from linpot.errors import InputError
 from linpot.lammps.direct import complex_harmonics, evaluate_document
+from linpot.lammps.direct_embedding import embedded
 from linpot.lammps.direct_radials import base_values, core_repulsion, tabulated
-from linpot.lammps.document import FAMILIES, Bond
+from linpot.lammps.document import FAMILIES, Bond, Embedding
 from linpot.lammps.yace_parser import parse_yace
 from linpot.structures.structure import Structure
 
@@ -138,14 +139,22 @@ def test_tables_are_cubic_hermite_of_the_step():
     assert np.abs(tabulated(bond(), r, 0.0005)[0] - values).max() < 1e-11
 
 
+@pytest.mark.parametrize("kind", ["FinnisSinclair", "FinnisSinclairShiftedScaled"])
+def test_slopes_of_embeddings_equal_differences(kind):
+    """Densities of both signs and of all sizes, a core inside its switch."""
+    embedding = Embedding(3, (1.0, 1.0, 0.8, 0.5, -0.3, 2.0), kind, 5.0, 4.0)
+    for densities, core in (([2.0, -0.7, 0.3], 2.5), ([1.0, 0.002, -3.0], 0.5), ([1, 1, 1], 9.0)):
+        rho, step = np.array(densities, dtype=float), 1e-6
+        _, by_densities, by_core = embedded(embedding, rho, core)
+        for k in range(3):
+            ends = [embedded(embedding, rho + s * step * np.eye(3)[k], core)[0] for s in (-1, 1)]
+            # third derivatives times step^2, and rounding over step
+            assert (ends[1] - ends[0]) / (2 * step) == pytest.approx(by_densities[k], abs=1e-5)
+        ends = [embedded(embedding, rho, core + s * step)[0] for s in (-1, 1)]
+        assert (ends[1] - ends[0]) / (2 * step) == pytest.approx(by_core, abs=1e-5)
+
+
 def test_what_is_no_sum_over_atoms_and_pairs_is_refused():
-    embedding = replace(DOCUMENT.embeddings[0], parameters=(1.0, 0.5))
-    curved = replace(DOCUMENT, embeddings=(embedding, DOCUMENT.embeddings[1]))
-    with pytest.raises(InputError, match="embedding of Al must be linear"):
-        evaluate_document(curved, ATOMS)
-    switched = tuple(replace(e, core_cutoff=200.0) for e in DOCUMENT.embeddings)
-    with pytest.raises(InputError, match="must not reach `rho_core_cutoff`"):
-        evaluate_document(replace(DOCUMENT, embeddings=switched), ATOMS)
     bonds = {p: replace(b, inner_kind="zbl") for p, b in DOCUMENT.bonds.items()}
     with pytest.raises(InputError, match="inner_cutoff_type"):
         evaluate_document(replace(DOCUMENT, bonds=bonds), ATOMS)

@@ -11,7 +11,8 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from linpot.lammps.direct import evaluate_document
-from linpot.lammps.restore import restore_potential
+from linpot.lammps.pace_potential import PacePotential
+from linpot.lammps.reading import potential_of
 from linpot.lammps.yace_parser import parse_yace
 from linpot.model.linear_potential import LinearPotential
 from linpot.structures.structure import Structure
@@ -57,7 +58,9 @@ class ExportCheck:
         return energies < 1e-7 * scale and forces < 1e-6 * scale
 
 
-def check_export(potential: LinearPotential, text: str, *, seed: int = 0) -> ExportCheck:
+def check_export(
+    potential: LinearPotential | PacePotential, text: str, *, seed: int = 0
+) -> ExportCheck:
     """
     Read a file back and compare energies and forces with the potential it came from.
 
@@ -67,7 +70,7 @@ def check_export(potential: LinearPotential, text: str, *, seed: int = 0) -> Exp
 
     Parameters
     ----------
-    potential : LinearPotential
+    potential : LinearPotential or PacePotential
     text : str
         Of the file.
     seed : int
@@ -77,7 +80,7 @@ def check_export(potential: LinearPotential, text: str, *, seed: int = 0) -> Exp
     ExportCheck
     """
     document = parse_yace(text, "the exported file")
-    restored = restore_potential(document)
+    restored = potential_of(document)
     structures = random_structures(potential, seed)
     energy = forces = restored_energy = restored_forces = largest = 0.0
     for structure in structures:
@@ -102,13 +105,13 @@ def check_export(potential: LinearPotential, text: str, *, seed: int = 0) -> Exp
     )
 
 
-def random_structures(potential: LinearPotential, seed: int = 0) -> list[Structure]:
+def random_structures(potential: LinearPotential | PacePotential, seed: int = 0) -> list[Structure]:
     """
     Make structures in which all functions count.
 
     Parameters
     ----------
-    potential : LinearPotential
+    potential : LinearPotential or PacePotential
     seed : int
 
     Returns
@@ -117,16 +120,16 @@ def random_structures(potential: LinearPotential, seed: int = 0) -> list[Structu
     """
     rng = np.random.default_rng(seed)
     numbers = [atomic_numbers[s] for s in potential.elements]
-    parameters = potential.basis.radial_parameters
+    ranges = _ranges(potential)
     structures = []
     none = np.zeros((3, 3))
     for i, j in combinations_with_replacement(range(len(numbers)), 2):
-        cutoff, _, start, end = parameters[i, j]
+        cutoff, start, end = ranges[i, j]
         for r in (0.5 * (start + end) if end > 0.0 else 0.3 * cutoff, 0.7 * cutoff):
             direction = rng.normal(size=3)
             ends = np.array([np.zeros(3), r * direction / np.linalg.norm(direction)])
             structures.append(_structure([numbers[i], numbers[j]], ends, none, False))
-    closest = max(0.5 * float((parameters[:, :, 2] + parameters[:, :, 3]).max()), 0.3)
+    closest = max(0.5 * float((ranges[:, :, 1] + ranges[:, :, 2]).max()), 0.3)
     closest = min(max(closest, 0.3 * potential.cutoff), 0.6 * potential.cutoff)
     many = [numbers[k % len(numbers)] for k in range(max(_N_ATOMS, len(numbers) + 2))]
     side = 1.3 * closest * len(many) ** (1.0 / 3.0)
@@ -134,6 +137,18 @@ def random_structures(potential: LinearPotential, seed: int = 0) -> list[Structu
     structures.append(_structure(many, _scatter(rng, len(many), closest, cell, False), none, False))
     structures.append(_structure(many, _scatter(rng, len(many), closest, cell, True), cell, True))
     return structures
+
+
+def _ranges(potential: LinearPotential | PacePotential) -> Floats:
+    """Return cutoff, start and end of the taper: float64[n_species, n_species, 3], A."""
+    if isinstance(potential, LinearPotential):
+        return np.ascontiguousarray(potential.basis.radial_parameters[:, :, [0, 2, 3]])
+    ranges = np.zeros((len(potential.elements), len(potential.elements), 3))
+    for (i, j), bond in potential.document.bonds.items():
+        tapered = bond.inner_kind == "distance"
+        taper = (bond.inner_cutoff - bond.inner_width, bond.inner_cutoff) if tapered else (0.0, 0.0)
+        ranges[i, j] = bond.cutoff, *taper
+    return ranges
 
 
 def _scatter(

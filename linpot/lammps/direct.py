@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.errors import InputError
+from linpot.lammps.direct_embedding import embedded
 from linpot.lammps.direct_radials import base_values, core_repulsion, tabulated
 from linpot.lammps.document import Bond, Function, YaceDocument
 from linpot.model.packing import species_indices
@@ -52,11 +53,8 @@ def evaluate_document(
     Raises
     ------
     InputError
-        For embeddings that are not linear, an inner cutoff of kind "zbl", or an unknown element.
+        For an inner cutoff of kind "zbl", or an unknown element.
     """
-    for symbol, embedding in zip(document.elements, document.embeddings, strict=True):
-        if not embedding.is_linear:
-            raise InputError(f"the embedding of {symbol} must be linear in its densities")
     if any(bond.inner_kind == "zbl" for bond in document.bonds.values()):
         raise InputError("`inner_cutoff_type` zbl is not a sum of energies of atoms and pairs")
     species = species_indices(structure, document.elements)
@@ -133,13 +131,13 @@ def complex_harmonics(units: Floats, l_max: int) -> tuple[Complexes, Complexes]:
 
 class _Packed:
     """
-    All products of one rank: ``sum c Re prod A[index]``.
+    All products of one rank: ``rho_p = sum c_p Re prod A[index]``.
 
     Attributes
     ----------
     index : int64[n, rank]
         Into the flat densities of a centre.
-    coefficients : float64[n]
+    coefficients : float64[n, n_densities]
     """
 
     def __init__(self, index: list[Ints], coefficients: list[Floats]) -> None:
@@ -148,14 +146,13 @@ class _Packed:
 
 
 def _pack(document: YaceDocument, center: int) -> dict[int, _Packed]:
-    """Collect the functions of a species by rank, densities summed with their weights."""
-    weights = np.array(document.embeddings[center].parameters[0::2])
+    """Collect the functions of a species by rank."""
     sizes = _sizes(document)
     by_rank: dict[int, tuple[list[Ints], list[Floats]]] = {}
     for function in document.functions[center]:
         index, coefficients = by_rank.setdefault(function.rank, ([], []))
         index.append(_flat_index(function, sizes))
-        coefficients.append(function.coefficients @ weights)
+        coefficients.append(function.coefficients)
     return {rank: _Packed(*lists) for rank, lists in by_rank.items()}
 
 
@@ -218,25 +215,27 @@ def _atom(
     np.add.at(densities, others, radial * harmonics[:, None, :])
 
     embedding = document.embeddings[center]
-    if core.sum() > embedding.core_cutoff - embedding.core_width:
-        raise InputError("core repulsion must not reach `rho_core_cutoff`, where it acts on others")
-    energy = document.isolated_atom_energies[center] + float(core.sum())
+    totals = np.zeros(embedding.n_densities)
+    for rank, products in packed.items():
+        factors = (pair_densities if rank == 1 else densities).ravel()[products.index]
+        totals += factors.prod(axis=1).real @ products.coefficients
+    energy, slopes, by_core = embedded(embedding, totals, float(core.sum()))
+    energy += document.isolated_atom_energies[center]
     pair_adjoint = np.zeros(pair_densities.size)
     adjoint = np.zeros(densities.size, dtype=complex)
     for rank, products in packed.items():
+        coefficients = products.coefficients @ slopes
         if rank == 1:
-            energy += float(products.coefficients @ pair_densities.ravel()[products.index[:, 0]])
-            np.add.at(pair_adjoint, products.index[:, 0], products.coefficients)
+            np.add.at(pair_adjoint, products.index[:, 0], coefficients)
             continue
         factors = densities.ravel()[products.index]
-        energy += float((products.coefficients * factors.prod(axis=1)).real.sum())
         for t in range(rank):
             rest = np.delete(factors, t, axis=1).prod(axis=1)
-            np.add.at(adjoint, products.index[:, t], products.coefficients * rest)
+            np.add.at(adjoint, products.index[:, t], coefficients * rest)
     pair_adjoint = pair_adjoint.reshape(pair_densities.shape)[others]  # [pair, k]
     adjoint = adjoint.reshape(densities.shape)[others]  # [pair, n, lm]
     along = (
-        d_core
+        by_core * d_core
         + np.einsum("pk,pk->p", pair_adjoint, d_base)
         + np.einsum("pna,pna,pa->p", adjoint, d_radial, harmonics).real
     )

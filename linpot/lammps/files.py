@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from linpot.baselines.pair_potential import PairPotential
 from linpot.checks import positive
 from linpot.errors import FileFormatError, InputError
 from linpot.io.atomic import check_output
@@ -16,9 +15,9 @@ from linpot.lammps.ace_parser import is_ace, parse_ace
 from linpot.lammps.check import ExportCheck, check_export
 from linpot.lammps.export import export_potential
 from linpot.lammps.pace_potential import PacePotential
-from linpot.lammps.pair_styles import input_script, pair_lines
+from linpot.lammps.pair_styles import has_pair_style, input_script, pair_lines
 from linpot.lammps.radial_expansion import TOLERANCE
-from linpot.lammps.restore import OtherProgramError, restore_potential
+from linpot.lammps.reading import potential_of
 from linpot.lammps.yace_parser import parse_yace
 from linpot.lammps.yace_text import yace_text
 from linpot.model.linear_potential import LinearPotential
@@ -42,7 +41,8 @@ class LammpsFiles:
     lines : tuple of str
         The `pair_style` and `pair_coeff` commands of the script.
     radial_error : float
-        Largest error of a radial function, relative to its largest value.
+        Largest error of a radial function, relative to its largest value; 0 for a `PacePotential`,
+        whose file holds them as they are.
     check : ExportCheck
     """
 
@@ -72,7 +72,7 @@ def write_lammps(
     Parameters
     ----------
     potential : EnergyModel
-        A learned potential, alone or with pair potentials.
+        A learned potential or a `PacePotential`, alone or with pair potentials.
     path : path
         Of the ``.yace`` file.
     tables : bool
@@ -106,8 +106,13 @@ def write_lammps(
     outputs = [target, script, *([table] if lines.table else [])]
     for output in outputs:
         check_output(output, overwrite=overwrite)
-    export = export_potential(learned, tolerance=positive("tolerance", tolerance))
-    text = yace_text(export.document)
+    tolerance = positive("tolerance", tolerance)
+    if isinstance(learned, PacePotential):
+        document, radial_error = learned.document, 0.0
+    else:
+        export = export_potential(learned, tolerance=tolerance)
+        document, radial_error = export.document, export.radial_error
+    text = yace_text(document)
     check = check_export(learned, text)
     if not check.is_good:
         raise ArithmeticError(
@@ -126,7 +131,7 @@ def write_lammps(
         table=table if lines.table else None,
         n_bytes=len(text.encode()),
         lines=lines.lines,
-        radial_error=export.radial_error,
+        radial_error=radial_error,
         check=check,
     )
 
@@ -156,25 +161,23 @@ def read_lammps(path: str | os.PathLike[str]) -> LinearPotential | PacePotential
     text = read_text(path)
     document = parse_ace(text, str(path)) if is_ace(text) else parse_yace(text, str(path))
     try:
-        return restore_potential(document)
-    except OtherProgramError:
-        pass
-    try:
-        return PacePotential(document)
+        return potential_of(document)
     except FileFormatError as error:
         raise FileFormatError(f"cannot use '{path}': {error}") from error
 
 
-def _parts(potential: EnergyModel) -> tuple[LinearPotential, list[PairPotential]]:
+def _parts(
+    potential: EnergyModel,
+) -> tuple[LinearPotential | PacePotential, list[EnergyModel]]:
     parts = potential.parts if isinstance(potential, ModelSum) else (potential,)
-    learned = [part for part in parts if isinstance(part, LinearPotential)]
-    baselines = [part for part in parts if isinstance(part, PairPotential)]
-    for part in parts:
-        if not isinstance(part, LinearPotential | PairPotential):
+    learned = [part for part in parts if isinstance(part, LinearPotential | PacePotential)]
+    baselines = [part for part in parts if not isinstance(part, LinearPotential | PacePotential)]
+    if len(learned) != 1:
+        raise InputError(f"a potential for LAMMPS must have one learned part, got {len(learned)}")
+    for part in baselines:
+        if not has_pair_style(part):
             raise InputError(
                 f"a potential for LAMMPS must be a sum of one learned part and pair potentials, "
                 f"got a part of kind {part.kind!r}, which has no `pair_style` here"
             )
-    if len(learned) != 1:
-        raise InputError(f"a potential for LAMMPS must have one learned part, got {len(learned)}")
     return learned[0], baselines

@@ -1,13 +1,14 @@
 """
 The lines and tables by which LAMMPS adds pair potentials to ``pair_style pace``.
 
-ZBL has a style of its own, with one switch for all pairs: every distinct switch becomes a sub-style
-of ``hybrid/overlay``. Any other `PairPotential` becomes tables.
+`STYLES` says, by kind of model, who writes the sub-styles of ``hybrid/overlay``: ZBL has a style
+of its own, with one switch for all pairs, so that every distinct switch becomes a sub-style. Any
+other `PairPotential` becomes tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
@@ -17,6 +18,7 @@ from ase.data import atomic_masses, atomic_numbers
 from linpot.baselines.pair_potential import PairPotential
 from linpot.baselines.zbl import ZBL
 from linpot.errors import InputError
+from linpot.model.protocol import EnergyModel
 
 TABLE_POINTS = 10000
 TABLE_START = 0.3  # A; LAMMPS stops when atoms come closer
@@ -39,9 +41,18 @@ class PairLines:
     table: str
 
 
+SubStyle = tuple[str, list[str]]
+"""A sub-style with its settings, and the arguments of its `pair_coeff` with {} for its name."""
+
+
+def has_pair_style(model: EnergyModel) -> bool:
+    """Return whether LAMMPS can add a model to ``pair_style pace``."""
+    return model.kind in STYLES or isinstance(model, PairPotential)
+
+
 def pair_lines(
     elements: Sequence[str],
-    baselines: Sequence[PairPotential],
+    baselines: Sequence[EnergyModel],
     yace_name: str,
     table_name: str,
     *,
@@ -54,7 +65,8 @@ def pair_lines(
     ----------
     elements : sequence of str
         Of atom types 1, 2, ...
-    baselines : sequence of PairPotential
+    baselines : sequence of EnergyModel
+        For each of them `has_pair_style` is true.
     yace_name, table_name : str
         Names of the files.
     tables : bool
@@ -65,12 +77,13 @@ def pair_lines(
     -------
     PairLines
     """
-    styles: list[tuple[str, list[str]]] = []  # sub-style, arguments of its pair_coeff
+    styles: list[SubStyle] = []
     sections: list[str] = []
     for model in baselines:
-        if isinstance(model, ZBL) and not tables:
-            styles.extend(_zbl_styles(model, elements))
+        if model.kind in STYLES and not (tables and isinstance(model, PairPotential)):
+            styles.extend(STYLES[model.kind](model, elements))
             continue
+        assert isinstance(model, PairPotential)
         own = _sections(model, elements, len(styles))
         coefficients = [
             f"{i} {j} {{}} {table_name} {name} {cutoff!r}" for i, j, name, cutoff, _ in own
@@ -138,8 +151,9 @@ def input_script(elements: Sequence[str], lines: Sequence[str], title: str) -> s
     )
 
 
-def _zbl_styles(model: ZBL, elements: Sequence[str]) -> list[tuple[str, list[str]]]:
+def _zbl_styles(model: EnergyModel, elements: Sequence[str]) -> list[SubStyle]:
     """Return one sub-style per distinct switch."""
+    assert isinstance(model, ZBL)
     by_switch: dict[tuple[float, float], list[str]] = {}
     for (i, a), (j, b) in combinations_with_replacement(enumerate(elements, start=1), 2):
         switch = _of(model.switch_starts, a, b), _of(model.pair_cutoffs, a, b)
@@ -183,3 +197,7 @@ def _sections(
         head = f"\n{name}\nN {TABLE_POINTS} RSQ {TABLE_START!r} {cutoff!r}\n\n"
         sections.append((i, j, name, cutoff, head + "".join(rows)))
     return sections
+
+
+STYLES: dict[str, Callable[[EnergyModel, Sequence[str]], list[SubStyle]]] = {"zbl": _zbl_styles}
+"""By kind of model, who writes its sub-styles: takes the model and the elements of the types."""
