@@ -213,6 +213,7 @@ def published(lmp: str, path: Path) -> dict[str, Any]:
     row = {
         "file": "/".join(path.parts[-2:]),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "elements": list(model.elements),
         "n_functions": model.n_functions,
         "cutoff_A": model.cutoff,
         "n_atoms": len(large),

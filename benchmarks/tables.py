@@ -223,7 +223,7 @@ def lammps() -> str:
         "|---|---|---|",
     ]
     foreign = [
-        row["agreement"] | {"potential": f"InP, {_functions(row)}, published"}
+        row["agreement"] | {"potential": f"{_functions(row)}, published"}
         for row in results["published"]
     ]
     for row in [*silicon["agreement"], *results["random"], *foreign]:
@@ -266,13 +266,14 @@ def lammps() -> str:
     for row in results["published"]:
         own, other = row["us"]["linpot"]["median"], row["us"]["lammps"]["median"]
         lines.append(
-            f"| InP, {_functions(row)} | {other:.1f} | | | | {own:.1f} | "
-            f"{row['times_faster']:.0f} |"
+            f"| {_functions(row)} | {other:.1f} | | | | {own:.1f} | {row['times_faster']:.0f} |"
         )
     lines += [
         "",
-        "Published: linear ACE of InP, github.com/cesmix-mit/pod-examples, "
-        + ", ".join(row["file"].split("/")[0] for row in results["published"])
+        "Published: linear ACE of InP, github.com/cesmix-mit/pod-examples; Cu-PBE-core-rep.ace of "
+        "LAMMPS (where it is",
+        "there): "
+        + ", ".join(row["file"] for row in results["published"])
         + "; sha256 in lammps.json.",
         "",
         _origin(results),
@@ -281,8 +282,10 @@ def lammps() -> str:
 
 
 def _functions(row: dict[str, Any]) -> str:
-    counts = set(row["n_functions"].values())
-    return " and ".join(map(str, sorted(counts))) + " functions per element"
+    counts = row["n_functions"]
+    what = " and ".join(map(str, sorted(set(counts.values())))) + " functions"
+    around = f", {row['neighbors']:.0f} neighbors" if "neighbors" in row else ""
+    return f"{''.join(counts)}, {what} per element{around}"
 
 
 def fresh(path: Path) -> str:
