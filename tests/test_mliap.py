@@ -158,6 +158,27 @@ def test_processes_add_up_in_any_order_of_atoms(name):
     assert np.allclose(found[3], expected.virial, rtol=0, atol=1e-11 * size)
 
 
+def test_pairs_of_ghosts_count_nothing():
+    """``pair_style mliap unified EXISTS 1`` lists them after those of the process' own atoms."""
+    potential = linear(2, 4)
+    model = linpot.MliapModel(potential)
+    structure = structure_for("triclinic", potential)
+    data = FakeData(structure, model)
+    ghost = structure.n_atoms
+    data.numneighs = np.append(data.numneighs, np.int32(2))
+    for name, extra in (("iatoms", [ghost]), ("ielems", [0]), ("pair_i", [ghost] * 2)):
+        setattr(data, name, np.append(getattr(data, name), np.array(extra, dtype=np.int32)))
+    data.jatoms, data.jelems = (np.append(a, a[:2]) for a in (data.jatoms, data.jelems))
+    data.rij, data.npairs = np.concatenate([data.rij, data.rij[:2]]), data.npairs + 2
+    called(model, data)
+    data.iatoms = data.iatoms[:-1]
+    expected = potential.predict(structure)
+    energy, _, forces, virial = data.totals(structure.n_atoms)
+    assert energy == pytest.approx(expected.energy, rel=1e-12)
+    assert np.allclose(forces, expected.forces, rtol=0, atol=1e-10)
+    assert np.allclose(virial, expected.virial, rtol=0, atol=1e-9)
+
+
 def test_pair_gradients_equal_differences():
     """``dE/dr_ij`` of single directed pairs, though no displacement of atoms changes only one."""
     potential = linear(2, 4) + zbl(2)

@@ -113,11 +113,11 @@ class MliapModel:
         if n_centers == 0:  # a process without atoms: LAMMPS' arrays may not be touched
             data.energy = 0.0
             return
-        n_pairs = int(data.npairs)
         counts = np.asarray(data.numneighs)[:n_centers].astype(np.int64)
+        used = int(counts.sum())  # pairs of ghosts may follow, if LAMMPS was asked for them
         species = _species(data.ielems, n_centers)
-        others = _species(data.jelems, n_pairs) if n_pairs else np.empty(0, dtype=np.int64)
-        vectors = data.rij if n_pairs else np.empty((0, 3))
+        others = _species(data.jelems, used) if used else np.empty(0, dtype=np.int64)
+        vectors = data.rij[:used] if used else np.empty((0, 3))
         squares = np.einsum("pa,pa->p", vectors, vectors)
         if squares.min(initial=np.inf) < CLOSEST**2:
             raise InputError(
@@ -126,8 +126,9 @@ class MliapModel:
         energies, gradients = self.evaluate(species, counts, others, vectors)
         data.eatoms = energies
         data.energy = float(energies.sum())
-        if n_pairs:
-            data.update_pair_forces(gradients)
+        if used:
+            unused = np.zeros((int(data.npairs) - used, 3))
+            data.update_pair_forces(np.concatenate([gradients, unused]))
 
     def evaluate(
         self, species: Ints, counts: Ints, others: Ints, vectors: Floats
