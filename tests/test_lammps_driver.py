@@ -298,6 +298,13 @@ def test_errors_in_the_model_stop_the_run_and_surface(lammps, potential, how, tm
     assert np.isnan(own.gather("f")).all()  # nothing that could pass for forces
 
 
+@pytest.mark.parametrize("style", ["cg", "fire"])
+def test_errors_stop_the_minimizer(lammps, potential, style):
+    own = Run(lammps, silicon(0.0), Failing(potential), f"min_style {style}")
+    with pytest.raises(ZeroDivisionError, match="third evaluation"):
+        own.lmp.command("minimize 0.0 1e-6 1000 10000")
+
+
 def test_run_goes_on_after_an_error(lammps, potential):
     own = Run(lammps, silicon(300.0), Failing(potential), "fix 1 all nve")
     own.driver.calculator.left = 1
