@@ -11,7 +11,8 @@ from linpot.basis.ace import Basis, build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.calculators.ase_calculator import LinpotCalculator
-from linpot.calculators.uncertain_calculator import ExtrapolationWatch, UncertainCalculator
+from linpot.calculators.extrapolation_watch import ExtrapolationWatch
+from linpot.calculators.uncertain_calculator import UncertainCalculator
 from linpot.errors import ConvergenceError, ExtrapolationError, FileFormatError, InputError
 from linpot.fitting.ard import ARD
 from linpot.fitting.bayesian_ridge import BayesianRidge

@@ -1,0 +1,109 @@
+"""
+Fits to 50 chosen structures against fits to 50 random ones.
+
+The pool is the training set without its labels, the basis that of a fit to it; test sets are only
+evaluated. Random draws are made twice: 50 structures, and as many structures as it takes to have
+the atoms of the D-optimal choice, because choices prefer large cells.
+
+    python -m benchmarks.selection [--sets Si,Cu] [--draws 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import linpot
+from benchmarks.record import data_folder, write_results
+
+SETS = ("Si", "Cu", "TiAl", "Mo", "Ni")
+N = 50
+N_FUNCTIONS = 300
+CUR_SEEDS = 5
+
+
+def paths(name: str) -> tuple[Path, Path]:
+    if name == "TiAl":
+        folder, prefix = data_folder() / "tial_tutorial", ""
+    else:
+        folder, prefix = data_folder() / "zuo2020", f"{name}_"
+    return folder / f"{prefix}train.extxyz.gz", folder / f"{prefix}test.extxyz.gz"
+
+
+class Judge:
+    """Fits to some structures of the pool, tested."""
+
+    def __init__(self, train: linpot.Dataset, test: linpot.Dataset) -> None:
+        self._train, self._test = train, test
+        self._settings = linpot.FitSettings(n_functions=N_FUNCTIONS)
+
+    def __call__(self, indices: list[int]) -> dict[str, float]:
+        """Return sizes and test errors of the fit to these structures."""
+        own = self._train.subset(sorted(indices))
+        potential = linpot.run_fit(own, settings=self._settings).potential
+        errors = linpot.evaluate(potential, self._test)["all"]
+        return {
+            "structures": len(own),
+            "atoms": own.n_atoms,
+            "force_rmse": round(errors["forces"]["rmse"], 5),
+            "force_mae": round(errors["forces"]["mae"], 5),
+            "energy_rmse": round(errors["energy"]["rmse"], 6),
+        }
+
+
+def measure(name: str, draws: int) -> dict[str, Any]:
+    path, test_path = paths(name)
+    train, test = linpot.read_dataset(path), linpot.read_dataset(test_path)
+    judge = Judge(train, test)
+    basis = linpot.basis_for_pool(path, linpot.FitSettings(n_functions=N_FUNCTIONS))
+    row: dict[str, Any] = {
+        "set": name,
+        "pool": len(train),
+        "complete": judge(list(range(len(train)))),
+    }
+    for method in ("d-optimal", "fps"):
+        start = time.perf_counter()
+        selection = linpot.select(basis, path, N, method=method)
+        seconds = round(time.perf_counter() - start, 2)
+        row[method] = judge(selection.indices) | {
+            "seconds": seconds,
+            "groups": train.subset(selection.indices).groups,
+        }
+        print(name, method, row[method], flush=True)
+    row["cur"] = [
+        judge(linpot.select(basis, path, N, method="cur", seed=seed).indices)
+        for seed in range(CUR_SEEDS)
+    ]
+    sizes = np.array([s.n_atoms for s in train])
+    row["random"], row["random_same_atoms"] = [], []
+    for seed in range(draws):
+        order = np.random.default_rng(seed).permutation(len(train))
+        row["random"].append(judge(order[:N].tolist()))
+        enough = int(np.searchsorted(np.cumsum(sizes[order]), row["d-optimal"]["atoms"])) + 1
+        row["random_same_atoms"].append(judge(order[:enough].tolist()))
+    for kind in ("cur", "random", "random_same_atoms"):
+        mean = round(float(np.mean([one["force_rmse"] for one in row[kind]])), 5)
+        row[f"{kind}_mean_force_rmse"] = mean
+        print(name, kind, mean, flush=True)
+    best = row["d-optimal"]["force_rmse"]
+    row["d_optimal_over_mean_random"] = round(best / row["random_mean_force_rmse"], 3)
+    row["random_draws_beaten"] = sum(one["force_rmse"] > best for one in row["random"])
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--draws", type=int, default=20)
+    arguments = parser.parse_args()
+    rows = [measure(name, arguments.draws) for name in arguments.sets.split(",")]
+    document = {"chosen": N, "n_functions": N_FUNCTIONS, "seeds": "0 ..", "sets": rows}
+    print(write_results("selection", document))
+
+
+if __name__ == "__main__":
+    main()
