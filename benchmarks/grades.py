@@ -56,11 +56,18 @@ def measure(train: linpot.Dataset, n_functions: int, rounds: int) -> dict[str, A
     for _ in range(rounds):
         for name, call in calls.items():
             times[name].append(seconds(call) / len(atoms) * 1e6)
+    rows = active.rows[0]
+    sizes = np.abs(rows).max(axis=0)
+    features = learned.engine.features_by_species(batch)[0][1]
+    solved = np.abs(np.linalg.solve((rows / sizes).T, (features / sizes).T)).max(axis=0)
+    found = active.grades(learned.engine, structure, neighbors)
     us = {name: float(np.median(own)) for name, own in times.items()}
     ratio = us["grades"] / us["step"]
     return {
         "n_functions": learned.n_functions["Si"],
         "n_atoms": len(atoms),
+        "condition": float(f"{np.linalg.cond(rows / sizes):.2g}"),
+        "difference_from_solves": float(f"{np.abs(solved / found - 1.0).max():.1e}"),
         **{f"{name}_us_per_atom": round(value, 3) for name, value in us.items()},
         "grades_over_step": round(ratio, 2),
         f"step_with_grades_every_{EVERY}_over_step": round(1.0 + ratio / EVERY, 3),

@@ -102,6 +102,7 @@ with TemporaryDirectory() as folder:
 # %% [markdown]
 # What was unknown at first is known now, and dynamics go further.
 
+
 # %%
 def largest_grade(potential: linpot.EnergyModel, structures: list[Atoms]) -> float:
     """Over all atoms of some structures."""

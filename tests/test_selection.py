@@ -282,6 +282,30 @@ def test_other_pool_is_refused_when_picking(images, basis):
         selection.pick(images[: max(selection.indices)])
 
 
+def test_picking_from_a_data_set_is_refused(images, basis):
+    data = linpot.Dataset.from_atoms(images)
+    selection = linpot.select(basis, data, 2)
+    assert selection.indices == linpot.select(basis, images, 2).indices
+    with pytest.raises(InputError, match=r"take `data\.subset\(selection\.indices\)`"):
+        selection.pick(data)
+
+
+def test_gain_of_a_large_structure_is_that_of_its_blocks(rows, monkeypatch):
+    """More atoms than a block, and more atoms than features."""
+    rng = np.random.default_rng(0)
+    own = (rng.normal(size=(50, 6)),)
+    structure = StructureRows(0, "", 50, (np.arange(50),), own)
+    whole = DOptimal([np.eye(6)]).take(structure)
+    monkeypatch.setattr("linpot.selection.d_optimal._BLOCK", 7)
+    cut = DOptimal([np.eye(6)])
+    assert cut.take(structure)[0] == pytest.approx(whole[0], rel=1e-12)
+    expected = np.linalg.slogdet(np.eye(6) + own[0].T @ own[0])[1]
+    assert whole[0] == pytest.approx(expected, rel=1e-12)
+    assert cut.score(structure) == pytest.approx(
+        np.linalg.slogdet(np.eye(6) + 2 * own[0].T @ own[0])[1] - expected, rel=1e-12
+    )
+
+
 def test_active_set_travels_in_the_file(images, basis, tmp_path):
     potential = linpot.LinearPotential(basis, np.zeros(basis.n_features), {"Al": 0.0, "Cu": 0.0})
     known = linpot.with_active_set(potential, images)

@@ -21,6 +21,7 @@ from scipy.linalg.lapack import dpstrf
 from linpot.selection.row_stream import StructureRows
 
 Floats = NDArray[np.float64]
+_BLOCK = 1024  # atoms whose scalar products are held
 UNKNOWN = 1e-2
 """Size of the rows that stand for what is known before, in units of typical columns."""
 
@@ -50,24 +51,28 @@ class DOptimal:
 
     def score(self, structure: StructureRows) -> float:
         """Return the gain, in natural units of information times two."""
-        return float(sum(2.0 * np.log(np.diag(r)).sum() for r in map(_root, self._seen(structure))))
+        seen = (self._whitened(z, rows) for z, rows in enumerate(structure.rows))
+        return float(sum(2.0 * np.log(np.diag(_root(own))).sum() for own in seen))
 
     def take(self, structure: StructureRows) -> tuple[float, Floats]:
         """Add a structure; each atom's share is what it brings after those that bring more."""
-        shares = [_shares(seen) for seen in self._seen(structure)]
-        for z, rows in enumerate(structure.rows):
-            if len(rows):
-                stacked = np.concatenate([self._roots[z], rows])
-                self._roots[z] = np.linalg.qr(stacked, mode="r")
-        joined = structure.per_atom(shares)
-        return float(joined.sum()), joined
+        shares = structure.per_atom([self._add(z, rows) for z, rows in enumerate(structure.rows)])
+        return float(shares.sum()), shares
 
-    def _seen(self, structure: StructureRows) -> list[Floats]:
-        """Y of every species: float64[n_features, n_own]."""
-        return [
-            solve_triangular(root, rows.T, trans="T", check_finite=False)
-            for root, rows in zip(self._roots, structure.rows, strict=True)
-        ]
+    def _add(self, z: int, rows: Floats) -> Floats:
+        """Add the rows of one species, in blocks that bound memory, and return their shares."""
+        order = np.argsort(-(self._whitened(z, rows) ** 2).sum(axis=0), kind="stable")
+        shares = np.empty(len(rows))
+        for first in range(0, len(rows), _BLOCK):
+            own = order[first : first + _BLOCK]
+            shares[own] = _shares(self._whitened(z, rows[own]))
+            stacked = np.concatenate([self._roots[z], rows[own]])
+            self._roots[z] = np.linalg.qr(stacked, mode="r")
+        return shares
+
+    def _whitened(self, z: int, rows: Floats) -> Floats:
+        """Y of one species: float64[n_features, n_own]."""
+        return np.asarray(solve_triangular(self._roots[z], rows.T, trans="T", check_finite=False))
 
 
 def _root(seen: Floats) -> Floats:

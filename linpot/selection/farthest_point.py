@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from linpot.selection.row_stream import StructureRows
 
 Floats = NDArray[np.float64]
+_BLOCK = 1024
 _ABOVE_ALL = 1e6  # distances are in units of root mean squares
 
 
@@ -71,13 +72,18 @@ class FarthestPoint:
             if not any(len(known) for known in self._known[z]):
                 distances.append(unknown + np.sqrt(_squares(rows / scale, self._means[z])[:, 0]))
                 continue
-            new = [known for known in self._known[z][first:] if len(known)]
-            if len(rows) and new:
-                nearest = _squares(rows / scale, np.concatenate(new)).min(axis=1)
-                squares[z] = np.minimum(squares[z], nearest)
+            for known in self._known[z][first:]:
+                if len(rows) and len(known):
+                    squares[z] = np.minimum(squares[z], _nearest(rows / scale, known))
             distances.append(np.sqrt(squares[z]))
         structure.memo = (len(self._known[0]), squares)
         return structure.per_atom(distances)
+
+
+def _nearest(rows: Floats, others: Floats) -> Floats:
+    """Squared distance of every row to the nearest other one, in blocks that bound memory."""
+    starts = range(0, len(others), _BLOCK)
+    return np.min([_squares(rows, others[k : k + _BLOCK]).min(axis=1) for k in starts], axis=0)
 
 
 def _squares(rows: Floats, others: Floats) -> Floats:

@@ -170,6 +170,11 @@ class Selection:
         for index, atoms in enumerate(_images(pool)):
             if index in ranks:
                 one = self.chosen[ranks[index]]
+                if not isinstance(atoms, Atoms):
+                    raise InputError(
+                        f"`pool` must be files or ase.Atoms, got {type(atoms).__name__}; of a data "
+                        "set take `data.subset(selection.indices)`"
+                    )
                 if len(atoms) != len(one.shares):
                     raise InputError(
                         f"`pool` must be the one that was chosen from, got {len(atoms)} instead of "
