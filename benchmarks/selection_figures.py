@@ -28,9 +28,9 @@ def draw_selection(path: Path, results: dict[str, Any]) -> None:
     for ax, row in zip(np.atleast_1d(axes), rows, strict=True):
         kinds = (
             ("random", [one["force_rmse"] for one in row["random"]], GRAY),
-            ("as many atoms", [one["force_rmse"] for one in row["random_same_atoms"]], GRAY),
             ("cur", [one["force_rmse"] for one in row["cur"]], BLUE),
             ("fps", [row["fps"]["force_rmse"]], INK),
+            ("-atoms", [row["d-optimal-atoms"]["force_rmse"]], "#e0a899"),
             ("d-optimal", [row["d-optimal"]["force_rmse"]], ACCENT),
         )
         rng = np.random.default_rng(0)

@@ -7,38 +7,43 @@ from typing import Any
 
 from benchmarks.record import RESULTS
 
+KEYS = ("force_rmse", "force_rmse_same_basis")
+
 
 def selection() -> str:
     """Return what choices are worth."""
     results = json.loads((RESULTS / "selection.json").read_text())
     lines = [
         f"Fits of {results['n_functions']} functions to {results['chosen']} structures of a pool,",
-        "which is a training set; test RMSE of forces (eV/A). Basis and baseline are those of the",
-        "pool. Random: mean and smallest of the draws. As many atoms: draws of more structures,",
-        "with the atoms of the D-optimal choice.",
+        "which is a training set; test RMSE of forces (eV/A). Random: mean and smallest of the",
+        "draws; cur: mean. In brackets: with basis and baseline of the fit to the whole pool.",
+        "More structures: random draws with the atoms of the D-optimal choice.",
         "",
-        "| | pool | random | d-optimal | beats draws | fps | cur, mean | as many atoms | all |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| | pool | random | smallest | d-optimal | beats draws | d-optimal-atoms | fps | cur |"
+        " more structures | whole pool |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in results["sets"]:
         draws = [one["force_rmse"] for one in row["random"]]
         cells = (
             row["set"],
             str(row["pool"]),
-            f"{_three(row['random_mean_force_rmse'])} ({_three(min(draws))})",
-            _three(row["d-optimal"]["force_rmse"]),
+            _both(*(row[f"random_mean_{key}"] for key in KEYS)),
+            f"{min(draws):.3g}",
+            _both(*(row["d-optimal"][key] for key in KEYS)),
             f"{row['random_draws_beaten']} of {len(draws)}",
-            _three(row["fps"]["force_rmse"]),
-            _three(row["cur_mean_force_rmse"]),
-            _three(row["random_same_atoms_mean_force_rmse"]),
-            _three(row["complete"]["force_rmse"]),
+            _both(*(row["d-optimal-atoms"][key] for key in KEYS)),
+            _both(*(row["fps"][key] for key in KEYS)),
+            _both(*(row[f"cur_mean_{key}"] for key in KEYS)),
+            f"({row[f'random_same_atoms_mean_{KEYS[1]}']:.3g})",
+            f"{row['complete']['force_rmse']:.3g}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", _origin("selection", results)])
 
 
-def _three(value: float) -> str:
-    return f"{value:.3g}"
+def _both(own: float, same_basis: float) -> str:
+    return f"{own:.3g} ({same_basis:.3g})"
 
 
 def _origin(name: str, results: dict[str, Any]) -> str:

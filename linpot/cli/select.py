@@ -32,7 +32,7 @@ from linpot.workflow.settings import FitSettings
 
 _SHOWN = 20  # rows of the table; everything is in the files
 _OF_BASIS = ("n_functions", "cutoff", "body_order")
-_UNITS = {"d-optimal": "gain", "fps": "distance", "cur": "leverage"}
+_UNITS = {"d-optimal": "gain", "d-optimal-atoms": "gain", "fps": "distance", "cur": "leverage"}
 
 
 @click.command(name="select")
@@ -44,7 +44,7 @@ _UNITS = {"d-optimal": "gain", "fps": "distance", "cur": "leverage"}
     type=click.Choice(METHODS),
     default="d-optimal",
     show_default=True,
-    help="Most information on atomic energies; farthest points; or a draw by leverage.",
+    help="Most information from energies (of atoms); farthest points; or a draw by leverage.",
 )
 @click.option("--seed", type=WHOLE, default=0, show_default=True, help="Of the draw of cur.")
 @click.option(
@@ -138,7 +138,7 @@ def _table(selection: Selection) -> RenderableType:
     columns += ["largest grade"] * graded + ["atoms responsible"]
     table = make_table(columns, left=(len(columns) - 1,))
     for one in selection.chosen[:_SHOWN]:
-        cells = [str(one.index), str(len(one.shares)), f"{one.gain:.4g}"]
+        cells = [str(one.index), str(len(one.novelty)), f"{one.gain:.4g}"]
         if one.grades is not None:
             cells.append(f"{one.grades.max():.3g}")
         table.add_row(*cells, " ".join(map(str, one.atoms)))

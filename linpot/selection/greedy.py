@@ -29,7 +29,7 @@ class Criterion(Protocol):
         """Return what it is worth now."""
 
     def take(self, structure: StructureRows) -> tuple[float, Floats]:
-        """Choose it; return what it brings, and what each of its atoms brings."""
+        """Choose it; return what it brings, and how new each of its atoms is."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class Found:
     name : str
     gain : float
         What it brings, in the unit of the criterion.
-    shares : float64[n_atoms]
-        What each atom brings.
+    novelty : float64[n_atoms]
+        How new each atom is, beside what was chosen before.
     """
 
     index: int
     name: str
     gain: float
-    shares: Floats
+    novelty: Floats
 
 
 def choose(

@@ -20,7 +20,7 @@ from linpot.model.feature_engine import FeatureEngine
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import learned_part
 from linpot.parallel import one_blas_thread
-from linpot.selection.d_optimal import DOptimal
+from linpot.selection.d_optimal import AtomInformation, EnergyInformation, nothing_known
 from linpot.selection.farthest_point import FarthestPoint
 from linpot.selection.greedy import Criterion, Found, choose
 from linpot.selection.leverage import LeverageSampling
@@ -36,9 +36,9 @@ Path = str | os.PathLike[str]
 Pool = Path | Sequence[Path] | Iterable[Atoms] | Iterable[Structure]
 """Files, which are read anew in every pass, or structures that can be gone over again."""
 
-METHODS = ("d-optimal", "fps", "cur")
+METHODS = ("d-optimal", "d-optimal-atoms", "fps", "cur")
 RESPONSIBLE = 0.5
-"""An atom is responsible for a choice if it brings this share of what the first one brings ..."""
+"""An atom is responsible for a choice if it is at least so new, in units of the newest one ..."""
 MOST_RESPONSIBLE = 10
 """... and is among this many."""
 
@@ -64,12 +64,13 @@ class Chosen:
         In the pool; over all its files.
     name : str
     gain : float
-        What it adds to those before it: logarithm of the determinant (d-optimal), distance (fps);
-        its leverage (cur).
-    shares : float64[n_atoms]
-        What each atom adds.
+        What it adds to those before it: growth of the logarithm of the determinant (d-optimal),
+        distance (fps); its leverage (cur).
+    novelty : float64[n_atoms]
+        How new each atom is: its squared whitened row (d-optimal), distance (fps) or leverage
+        (cur), before the structure was added.
     atoms : tuple of int
-        The atoms responsible, the most important first.
+        The atoms responsible, the newest first.
     grades : float64[n_atoms] or None
         Extrapolation grades, where the potential has an active set.
     """
@@ -77,7 +78,7 @@ class Chosen:
     index: int
     name: str
     gain: float
-    shares: Floats = field(repr=False)
+    novelty: Floats = field(repr=False)
     atoms: tuple[int, ...]
     grades: Floats | None = field(repr=False)
 
@@ -88,7 +89,7 @@ class Chosen:
             "name": self.name,
             "gain": self.gain,
             "atoms": list(self.atoms),
-            "shares": [float(self.shares[i]) for i in self.atoms],
+            "novelty": [float(self.novelty[i]) for i in self.atoms],
         }
         if self.grades is not None:
             own["grades"] = [float(self.grades[i]) for i in self.atoms]
@@ -148,7 +149,7 @@ class Selection:
         Return copies of the chosen structures with what is known of their choice.
 
         ``info`` gets `selection_rank`, `selection_index`, `selection_gain` and `selection_atoms`,
-        ``arrays`` get `selection_share` and, where there are grades, `extrapolation_grade`.
+        ``arrays`` get `selection_novelty` and, where there are grades, `extrapolation_grade`.
 
         Parameters
         ----------
@@ -175,10 +176,10 @@ class Selection:
                         f"`pool` must be files or ase.Atoms, got {type(atoms).__name__}; of a data "
                         "set take `data.subset(selection.indices)`"
                     )
-                if len(atoms) != len(one.shares):
+                if len(atoms) != len(one.novelty):
                     raise InputError(
                         f"`pool` must be the one that was chosen from, got {len(atoms)} instead of "
-                        f"{len(one.shares)} atoms in structure {index}"
+                        f"{len(one.novelty)} atoms in structure {index}"
                     )
                 picked[index] = _described(atoms, ranks[index], one)
         if len(picked) < len(ranks):
@@ -208,9 +209,9 @@ def select(
         Files are read anew in every pass.
     n : int
         How many to choose.
-    method : {"d-optimal", "fps", "cur"}
-        Information on atomic energies, farthest points, or a draw by leverage. "cur" looks at the
-        pool alone.
+    method : {"d-optimal", "d-optimal-atoms", "fps", "cur"}
+        Information from energies of structures or of atoms, farthest points, or a draw by
+        leverage. "cur" looks at the pool alone.
     seed : int
         Of the draw of "cur"; the others have nothing random.
     threads : int
@@ -345,8 +346,9 @@ def _criterion(
 ) -> Criterion:
     if method == "cur":
         return LeverageSampling(survey.grams, n, seed)
-    if method == "d-optimal":
-        return DOptimal.from_nothing(survey.sizes) if active is None else DOptimal(active.rows)
+    if method in ("d-optimal", "d-optimal-atoms"):
+        rows = nothing_known(survey.sizes) if active is None else active.rows
+        return EnergyInformation(rows) if method == "d-optimal" else AtomInformation(rows)
     means = [
         total / max(int(count), 1) for total, count in zip(survey.sums, survey.n_atoms, strict=True)
     ]
@@ -374,10 +376,10 @@ def _grades(
 
 
 def _chosen(found: Found, grades: Floats | None) -> Chosen:
-    order = np.argsort(-found.shares, kind="stable")[:MOST_RESPONSIBLE]
-    least = RESPONSIBLE * found.shares[order[0]]
-    atoms = tuple(int(i) for i in order if found.shares[i] >= least)
-    return Chosen(found.index, found.name, found.gain, found.shares, atoms, grades)
+    order = np.argsort(-found.novelty, kind="stable")[:MOST_RESPONSIBLE]
+    least = RESPONSIBLE * found.novelty[order[0]]
+    atoms = tuple(int(i) for i in order if found.novelty[i] >= least)
+    return Chosen(found.index, found.name, found.gain, found.novelty, atoms, grades)
 
 
 def _described(atoms: Atoms, rank: int, one: Chosen) -> Atoms:
@@ -387,7 +389,7 @@ def _described(atoms: Atoms, rank: int, one: Chosen) -> Atoms:
     picked.info["selection_index"] = one.index
     picked.info["selection_gain"] = one.gain
     picked.info["selection_atoms"] = " ".join(map(str, one.atoms))
-    picked.arrays["selection_share"] = one.shares.copy()
+    picked.arrays["selection_novelty"] = one.novelty.copy()
     if one.grades is not None:
         picked.arrays["extrapolation_grade"] = one.grades.copy()
     return picked
