@@ -34,6 +34,6 @@ def with_active_set(
         If the potential has no learned part, or does not know an element of the data.
     """
     learned = learned_part(potential)
-    structures = list(as_dataset(train))
+    structures = as_dataset(train)
     active = find_active_set(learned.engine, structures, tolerance=tolerance, threads=threads)
     return with_learned_part(potential, learned.with_attachments(active.to_arrays()))

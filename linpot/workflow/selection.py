@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from linpot import checks
 from linpot.basis.ace import Basis, build_basis
 from linpot.basis.specification import symbols_of
 from linpot.errors import InputError
-from linpot.io.datasets import iterate_structures
+from linpot.io.datasets import stream_structures
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import learned_part
@@ -314,10 +315,9 @@ def structures_of(pool: Pool) -> Callable[[], Iterator[Structure]]:
 
 
 def _images(pool: Any) -> Iterator[Any]:
-    if isinstance(pool, str | os.PathLike):
-        return iterate_structures(pool)
-    if isinstance(pool, Sequence) and len(pool) and isinstance(pool[0], str | os.PathLike):
-        return iterate_structures(pool)
+    paths = [pool] if isinstance(pool, str | os.PathLike) else pool
+    if isinstance(paths, Sequence) and len(paths) and isinstance(paths[0], str | os.PathLike):
+        return chain.from_iterable(map(stream_structures, paths))
     return iter(pool)
 
 
