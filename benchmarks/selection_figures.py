@@ -94,7 +94,9 @@ def main() -> None:
     mpl.rcParams["svg.hashsalt"] = "linpot"
     mpl.rcParams["savefig.facecolor"] = "white"
     for name, draw in (("selection", draw_selection), ("heating", draw_heating)):
-        draw(FOLDER / f"{name}.svg", json.loads((RESULTS / f"{name}.json").read_text()))
+        results = RESULTS / f"{name}.json"
+        if results.exists():
+            draw(FOLDER / f"{name}.svg", json.loads(results.read_text()))
 
 
 if __name__ == "__main__":

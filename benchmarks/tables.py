@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS
-from benchmarks.selection_tables import selection
+from benchmarks.selection_tables import grades, selection
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -309,6 +309,11 @@ PAGES = {
         "<!-- table: begin -->",
         "<!-- table: end -->",
         selection,
+    ),
+    README.parent / "docs" / "uncertainty.md": (
+        "<!-- table: begin -->",
+        "<!-- table: end -->",
+        grades,
     ),
 }
 
