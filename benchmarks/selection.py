@@ -21,7 +21,7 @@ import numpy as np
 import linpot
 from benchmarks.record import data_folder, write_results
 from linpot.fitting.reference_energies import find_reference_energies
-from linpot.workflow.targets import subtract_model
+from linpot.workflow.targets import energies_without
 
 SETS = ("Si", "Cu", "TiAl", "Mo", "Ni")
 N = 50
@@ -64,7 +64,7 @@ class Judge:
     def in_same_basis(self, indices: list[int]) -> dict[str, float]:
         """Return sizes and the test error of the fit with basis and baseline of the whole pool."""
         own, session = self._train.subset(sorted(indices)), self._session
-        energies = [t.energy for t in subtract_model(own, session.baseline)]
+        energies = energies_without(list(own), session.baseline)
         basis = session.basis
         e0 = find_reference_energies(list(own), energies, basis.elements, basis.cutoff).values
         others = set(session.groups) - {s.group for s in own}
