@@ -1,5 +1,5 @@
 """
-Tables of README.md, docs/decisions.md and docs/lammps.md, written from the committed results.
+Tables of README.md and of pages in docs, written from the committed results.
 
     python -m benchmarks.tables          # rewrite the tables
     python -m benchmarks.tables --check  # exit 1 if they are not up to date
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS
+from benchmarks.selection_tables import grades, selection
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -306,6 +307,16 @@ PAGES = {
         "<!-- table: begin -->",
         "<!-- table: end -->",
         lammps,
+    ),
+    README.parent / "docs" / "selection.md": (
+        "<!-- table: begin -->",
+        "<!-- table: end -->",
+        selection,
+    ),
+    README.parent / "docs" / "uncertainty.md": (
+        "<!-- table: begin -->",
+        "<!-- table: end -->",
+        grades,
     ),
 }
 

@@ -11,8 +11,9 @@ from linpot.basis.ace import Basis, build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.calculators.ase_calculator import LinpotCalculator
+from linpot.calculators.extrapolation_watch import ExtrapolationWatch
 from linpot.calculators.lammps_driver import LammpsDriver
-from linpot.calculators.uncertain_calculator import ExtrapolationWatch, UncertainCalculator
+from linpot.calculators.uncertain_calculator import UncertainCalculator
 from linpot.errors import ConvergenceError, ExtrapolationError, FileFormatError, InputError
 from linpot.fitting.ard import ARD
 from linpot.fitting.bayesian_ridge import BayesianRidge
@@ -37,11 +38,13 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
 from linpot.uncertainty.error_bars import ErrorBars, WithError, with_error_bar
+from linpot.workflow.active_sets import with_active_set
 from linpot.workflow.api import descriptors, evaluate, fit, tune
 from linpot.workflow.cross_validation import cross_validate
 from linpot.workflow.error_bars import fit_with_error_bars
 from linpot.workflow.fit import FitResult, prepare_fit, run_fit
 from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_levels
+from linpot.workflow.selection import Selection, basis_for_pool, select
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.trials import Trial
@@ -82,6 +85,7 @@ __all__ = [
     "Prediction",
     "RadialParameters",
     "Ridge",
+    "Selection",
     "SmoothnessPrior",
     "Structure",
     "Trial",
@@ -90,6 +94,7 @@ __all__ = [
     "UncertainCalculator",
     "Weights",
     "WithError",
+    "basis_for_pool",
     "build_basis",
     "choose_prior",
     "cross_validate",
@@ -106,8 +111,10 @@ __all__ = [
     "run_fit",
     "run_tuning",
     "save",
+    "select",
     "shipped_silicon",
     "tune",
+    "with_active_set",
     "with_error_bar",
     "write_lammps",
 ]

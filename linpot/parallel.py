@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
 from itertools import islice, pairwise
 from typing import TypeVar
+
+import scipy.linalg  # noqa: F401  (numpy and scipy may each bring a library of their own)
+from threadpoolctl import ThreadpoolController
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -90,6 +94,20 @@ def cut(n: int, parts: int) -> list[tuple[int, int]]:
     parts = max(1, min(parts, n))
     ends = [n * k // parts for k in range(parts + 1)]
     return [(a, b) for a, b in pairwise(ends) if b > a]
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """
+    Return a context in which linear algebra runs on one thread.
+
+    The libraries are looked up once, not at every call: that takes milliseconds.
+    """
+    return _libraries().limit(limits=1, user_api="blas")
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @cache

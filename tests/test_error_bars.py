@@ -66,7 +66,7 @@ def test_potential_without_error_bars_loads_and_refuses_to_invent_them(potential
     loaded = linpot.load(tmp_path / "plain.linpot")
     with pytest.raises(InputError, match="has no error bars"):
         linpot.ErrorBars.of(loaded)
-    with pytest.raises(InputError, match="has no error bars"):
+    with pytest.raises(InputError, match="has no active set"):
         linpot.UncertainCalculator(loaded)
 
 

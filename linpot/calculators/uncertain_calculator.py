@@ -1,21 +1,20 @@
-"""A calculator that says how sure it is, and hooks that watch the extrapolation grade."""
+"""A calculator that says how sure it is, and how far outside its data it is."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from ase import Atoms
 from ase.calculators.calculator import all_changes
 
-from linpot import checks
 from linpot.calculators.ase_calculator import LinpotCalculator
-from linpot.errors import ExtrapolationError, InputError
-from linpot.io.frames import append_frame
 from linpot.model.protocol import EnergyModel
+from linpot.model.sum import learned_part
 from linpot.structures.structure import Structure
 from linpot.uncertainty.error_bars import ErrorBars
+from linpot.uncertainty.extrapolation import ActiveSet
 
 ONE_SIGMA = 0.6827
 """Share of a normal distribution within one standard deviation."""
@@ -35,14 +34,15 @@ class UncertainCalculator(LinpotCalculator):
     Parameters
     ----------
     model : EnergyModel
-        With error bars; see `fit_with_error_bars`.
+        With an active set (`with_active_set`) for grades; with error bars (`fit_with_error_bars`),
+        which hold one, for everything.
     **kwargs
         Of `LinpotCalculator`.
 
     Raises
     ------
     InputError
-        If the model has no error bars.
+        If the model has no active set; when deviations are asked for, if it has no error bars.
     """
 
     implemented_properties: ClassVar[list[str]] = [
@@ -54,7 +54,13 @@ class UncertainCalculator(LinpotCalculator):
 
     def __init__(self, model: EnergyModel, **kwargs: Any) -> None:
         super().__init__(model, **kwargs)
-        self.error_bars = ErrorBars.of(model)
+        self._learned = learned_part(model)
+        self.active_set = ActiveSet.of(self._learned)
+
+    @cached_property
+    def error_bars(self) -> ErrorBars:
+        """The error bars of the model."""
+        return ErrorBars.of(self.model)
 
     def calculate(
         self,
@@ -80,78 +86,7 @@ class UncertainCalculator(LinpotCalculator):
             self.results["energy_std"] = energy
             self.results["forces_std"] = forces
         if "extrapolation_grade" in properties:
-            grades = self.error_bars.grades(structure, threads=self.threads)
-            self.results["extrapolation_grade"] = grades
-
-
-class ExtrapolationWatch:
-    """
-    Saves structures whose largest grade passes one threshold and stops at another.
-
-    Attach it to dynamics: ``dynamics.attach(ExtrapolationWatch(atoms), interval=10)``.
-
-    Parameters
-    ----------
-    atoms : ase.Atoms
-        With an `UncertainCalculator`.
-    save_at, stop_at : float
-        Grades; 5 and 25 are those of pacemaker.
-    path : path, optional
-        Extended xyz file to which structures between the thresholds are added, the last one too.
-    warn : callable, optional
-        Called with a line of text for each of them; `warnings.warn` if not given.
-
-    Attributes
-    ----------
-    grades : list of float
-        The largest of every look.
-
-    References
-    ----------
-    Lysogorskiy et al., Phys. Rev. Mater. 7, 043801 (2023) (dumping and stopping by the grade).
-    """
-
-    def __init__(
-        self,
-        atoms: Atoms,
-        *,
-        save_at: float = 5.0,
-        stop_at: float = 25.0,
-        path: str | None = None,
-        warn: Callable[[str], None] | None = None,
-    ) -> None:
-        self.atoms = atoms
-        self.save_at = checks.positive("save_at", save_at)
-        self.stop_at = checks.positive("stop_at", stop_at)
-        if self.stop_at < self.save_at:
-            raise InputError(f"`stop_at` must be at least `save_at`, got {stop_at} < {save_at}")
-        self.path = path
-        self.warn = warn
-        self.grades: list[float] = []
-
-    def __call__(self) -> None:
-        """
-        Look at the atoms.
-
-        Raises
-        ------
-        ExtrapolationError
-            If a grade is above `stop_at`.
-        """
-        grades = self.atoms.calc.get_property("extrapolation_grade", self.atoms)
-        worst = int(grades.argmax())
-        largest = float(grades[worst])
-        self.grades.append(largest)
-        if largest <= self.save_at:
-            return
-        text = f"extrapolation grade {largest:.1f} at atom {worst} (look {len(self.grades)})"
-        if self.path is not None:
-            kept = self.atoms.copy()
-            kept.arrays["extrapolation_grade"] = grades.copy()
-            append_frame(self.path, kept)
-        if self.warn is None:
-            warnings.warn(text, stacklevel=2)
-        else:
-            self.warn(text)
-        if largest > self.stop_at:
-            raise ExtrapolationError(f"{text} is above {self.stop_at:g}; add such structures")
+            known = None if self._list is None else self._list.neighbors
+            self.results["extrapolation_grade"] = self.active_set.grades(
+                self._learned.engine, structure, known, threads=self.threads
+            )

@@ -54,6 +54,7 @@ from linpot.io.json_file import write_json
 from linpot.io.potential_file import save_potential
 from linpot.model.sum import learned_part
 from linpot.structures.dataset import Dataset
+from linpot.workflow.active_sets import with_active_set
 from linpot.workflow.error_bars import add_error_bars
 from linpot.workflow.fit import FitPlan, FitResult, run_fit
 from linpot.workflow.settings import FitSettings, chosen_solver
@@ -186,6 +187,11 @@ _WEIGHTS = Weights()
     is_flag=True,
     help="Keep calibrated error bars and extrapolation grades in the file (ridge only).",
 )
+@click.option(
+    "--active-set",
+    is_flag=True,
+    help="Keep what extrapolation grades need in the file; part of --uncertainty.",
+)
 @key_options
 @config_option
 @click.option(
@@ -249,6 +255,9 @@ def fit(**options: Any) -> None:
                 potential = add_error_bars(result.potential, train, settings, monitor=bars)
         except InputError as error:
             raise InputError(f"'{output}' is saved without error bars: {error}") from error
+        save_potential(potential, output, overwrite=True)
+    elif options["active_set"]:
+        potential = with_active_set(result.potential, train, threads=settings.threads)
         save_potential(potential, output, overwrite=True)
     if metrics is not None:
         tuning = {} if tuned is None else {"tuning": tuned.as_dict()}

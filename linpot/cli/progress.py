@@ -70,12 +70,14 @@ class ProgressBars:
             self._on_plan(plan)
 
     def stage(self, name: str, total: int) -> None:
-        """Begin a bar; the first stage may have to wait for the compiler."""
+        """Begin a bar, without an end if 0; the first stage may have to wait for the compiler."""
         self._bars.start()
         self._name = name
         if not self._compiled and self._bars.disable and self._terminal.verbosity >= 0:
             self._terminal.notice(_COMPILING)
-        self._task = self._bars.add_task(name if self._compiled else _COMPILING, total=total)
+        self._task = self._bars.add_task(
+            name if self._compiled else _COMPILING, total=total or None
+        )
 
     def advance(self, done: int) -> None:
         """Move the bar to the number of steps done."""

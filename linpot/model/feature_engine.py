@@ -76,9 +76,38 @@ class FeatureEngine(EnergyEngine):
         list of float64[n_features]
             One per atom; their lengths differ between centre species.
         """
-        layout = batch.blocks.layout
         counts = [p.n_features for p in self.basis.programs]
-        features = np.zeros((len(batch.species), max(counts)))
+        features = self._padded_features(batch, threads)
+        return [row[: counts[z]] for row, z in zip(features, batch.species.tolist(), strict=True)]
+
+    def features_by_species(
+        self, batch: PairBatch, *, threads: int = 1
+    ) -> list[tuple[Ints, Floats]]:
+        """
+        Evaluate all features, those of one centre species together.
+
+        Parameters
+        ----------
+        batch : PairBatch
+        threads : int
+
+        Returns
+        -------
+        list of (int64[n_own], float64[n_own, n_features])
+            Per centre species, atoms in ascending order and their rows.
+        """
+        counts = [p.n_features for p in self.basis.programs]
+        features = self._padded_features(batch, threads)
+        if len(counts) == 1:
+            return [(np.arange(batch.n_atoms), features)]
+        owned = [np.flatnonzero(batch.species == z) for z in range(len(counts))]
+        return [(own, features[own, :n]) for own, n in zip(owned, counts, strict=True)]
+
+    def _padded_features(self, batch: PairBatch, threads: int) -> Floats:
+        """Features of every atom, zeros beyond those of its species."""
+        layout = batch.blocks.layout
+        widest = max(p.n_features for p in self.basis.programs)
+        features = np.zeros((len(batch.species), widest))
 
         def work(task: Task) -> None:
             species, first, last = task
@@ -88,7 +117,7 @@ class FeatureEngine(EnergyEngine):
             )
 
         run_tasks(work, self._tasks(batch), threads)
-        return [row[: counts[z]] for row, z in zip(features, batch.species.tolist(), strict=True)]
+        return features
 
     def design_rows(self, batch: PairBatch) -> list[Floats]:
         """

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from linpot.checks import finite_array
 from linpot.errors import ConvergenceError, FileFormatError, InputError
 from linpot.model.feature_engine import FeatureEngine
+from linpot.model.linear_potential import LinearPotential
 from linpot.model.packing import pack
 from linpot.structures.batches import batches_of_atoms
+from linpot.structures.neighbors import Neighbors
 from linpot.structures.structure import Structure
 from linpot.uncertainty.maxvol import ActiveRows, RowCoordinates
 
@@ -54,7 +56,14 @@ class ActiveSet:
     def _coordinates(self) -> list[RowCoordinates]:
         return [RowCoordinates(rows) for rows in self.rows]
 
-    def grades(self, engine: FeatureEngine, structure: Structure, *, threads: int = 1) -> Floats:
+    def grades(
+        self,
+        engine: FeatureEngine,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        threads: int = 1,
+    ) -> Floats:
         """
         Return the extrapolation grade of every atom: float64[n_atoms].
 
@@ -65,7 +74,10 @@ class ActiveSet:
         engine : FeatureEngine
             Of the basis that the rows belong to.
         structure : Structure
+        neighbors : Neighbors, optional
+            Found if not given.
         threads : int
+            Results do not depend on it.
 
         Returns
         -------
@@ -82,13 +94,11 @@ class ActiveSet:
                 f"the active set must belong to the basis of {counts} functions, "
                 f"got {[len(rows) for rows in self.rows]}"
             )
-        batch = pack([structure], engine.basis.elements, engine.cutoffs)
-        features = engine.features(batch, threads=threads)
+        batch = pack([structure], engine.basis.elements, engine.cutoffs, [neighbors])
         grades = np.zeros(structure.n_atoms)
-        for z, coordinates in enumerate(self._coordinates):
-            own = np.flatnonzero(batch.species == z)
-            if len(own):
-                grades[own] = np.abs(coordinates(np.array([features[i] for i in own]))).max(axis=1)
+        by_species = engine.features_by_species(batch, threads=threads)
+        for coordinates, (own, features) in zip(self._coordinates, by_species, strict=True):
+            grades[own] = coordinates.largest(features, threads=threads)
         return grades
 
     def to_arrays(self) -> dict[str, NDArray]:
@@ -98,6 +108,16 @@ class ActiveSet:
             arrays[f"active/{z}/rows"] = rows
             arrays[f"active/{z}/sources"] = sources
         return arrays
+
+    @classmethod
+    def of(cls, learned: LinearPotential) -> ActiveSet:
+        """Read the active set that is attached to a potential; see `from_arrays`."""
+        return cls.from_arrays(learned.engine, learned.attachments)
+
+    @staticmethod
+    def is_in(learned: LinearPotential) -> bool:
+        """Return whether an active set is attached to a potential."""
+        return "active/0/rows" in learned.attachments
 
     @classmethod
     def from_arrays(cls, engine: FeatureEngine, arrays: Mapping[str, NDArray]) -> ActiveSet:
@@ -114,7 +134,7 @@ class ActiveSet:
         if "active/0/rows" not in arrays:
             raise InputError(
                 "the potential has no active set for extrapolation grades; make one with "
-                "`linpot.fit_with_error_bars`"
+                "`linpot.with_active_set` or `linpot fit --active-set`"
             )
         rows, sources = [], []
         for z, program in enumerate(engine.basis.programs):
@@ -193,11 +213,9 @@ def _chunks(
     first = 0
     for chosen in batches_of_atoms(structures, CHUNK):
         batch = pack(chosen, engine.basis.elements, engine.cutoffs)
-        features = engine.features(batch, threads=threads)
         inside = np.arange(batch.n_atoms) - batch.first_atoms[batch.structure]
         sources = np.column_stack([batch.structure + first, inside])
-        for z in range(len(engine.programs)):
-            own = np.flatnonzero(batch.species == z)
+        for z, (own, rows) in enumerate(engine.features_by_species(batch, threads=threads)):
             if len(own):
-                yield z, np.array([features[i] for i in own]), sources[own]
+                yield z, rows, sources[own]
         first += len(chosen)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lu_factor, lu_solve
-from threadpoolctl import threadpool_limits
 
 from linpot import checks
+from linpot.parallel import one_blas_thread, run_tasks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 UNSEEN = 1e-6
 """Size of the rows that stand for directions without data, in units of typical columns."""
+_BLOCK = 256  # rows whose coordinates are held at a time: they fit into the second-level cache
 _REFRESH = 100  # swaps between two factorisations: rounding of rank-one updates adds up
 
 
@@ -27,20 +27,41 @@ class RowCoordinates:
     Parameters
     ----------
     rows : float64[n, n]
-        A; its columns are brought to one size before they are factorised.
+        A; its columns are brought to one size before it is inverted. An inverse, since products
+        with it take a quarter of the time of triangular solves; rows of large volume are far from
+        dependent.
     """
 
     def __init__(self, rows: Floats) -> None:
         sizes = np.abs(rows).max(axis=0)
-        self._sizes = np.where(sizes > 0.0, sizes, 1.0)
-        with threadpool_limits(1, user_api="blas"):
-            self._factor = lu_factor(rows / self._sizes, check_finite=False)
+        sizes = np.where(sizes > 0.0, sizes, 1.0)
+        with one_blas_thread():
+            self._inverse = np.linalg.inv(rows / sizes) / sizes[:, None]
 
     def __call__(self, rows: Floats) -> Floats:
         """Return ``b A^-1`` of every row b: float64[n_rows, n]."""
-        with threadpool_limits(1, user_api="blas"):
-            solved = lu_solve(self._factor, (rows / self._sizes).T, trans=1, check_finite=False)
-        return np.asarray(solved.T)
+        with one_blas_thread():
+            return np.asarray(rows @ self._inverse)
+
+    def largest(self, rows: Floats, *, threads: int = 1) -> Floats:
+        """
+        Return the largest size of a coordinate of every row: float64[n_rows].
+
+        Parameters
+        ----------
+        rows : float64[n_rows, n]
+        threads : int
+            Results do not depend on it: each works on blocks of the same size.
+        """
+        largest = np.empty(len(rows))
+
+        def work(first: int) -> None:
+            block = rows[first : first + _BLOCK] @ self._inverse
+            largest[first : first + _BLOCK] = np.maximum(block.max(axis=1), -block.min(axis=1))
+
+        with one_blas_thread():
+            run_tasks(work, range(0, len(rows), _BLOCK), threads)
+        return largest
 
 
 class ActiveRows:

@@ -1,0 +1,1 @@
+"""Choosing structures from a pool: which of them say most that is not known yet."""
