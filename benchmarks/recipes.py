@@ -76,7 +76,7 @@ def measure(data: linpot.Dataset, changes: dict[str, Any]) -> dict[str, Any]:
         "random": _errors(random["all"]),
         "blocked": _errors(blocked["all"]),
         "blocked_surface_energy_mae": surface.get("mae"),
-        "dimer_hole_eV": max(d.hole for d in fitted.dimers),
+        "dimer_hole_eV": max(d.hole for d in fitted.walls.dimers),
     }
 
 

@@ -58,7 +58,7 @@ def measure(element: str, n_functions: int, minutes: float) -> dict[str, Any]:
         "best_left_out": _brief(tuned.best.errors),
         "score": round(tuned.best.score, 4),
         "test": result.test["all"],
-        "dimers_repulsive": all(d.is_repulsive for d in result.dimers),
+        "dimers_repulsive": all(d.is_repulsive for d in result.walls.dimers),
         "settings": {
             **tuned.settings.as_dict(),
             "cutoff_A": potential.cutoff,

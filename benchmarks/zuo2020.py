@@ -50,7 +50,7 @@ def measure(element: str, n_functions: int, threads: int) -> dict[str, Any]:
         "cross_validation": errors["all"],
         "seconds": {name: round(value, 2) for name, value in clock.seconds.items()},
         "peak_memory_GB": round(peak / 1e9, 3),
-        "dimers_repulsive": all(d.is_repulsive for d in result.dimers),
+        "dimers_repulsive": all(d.is_repulsive for d in result.walls.dimers),
         "penalty": potential.provenance["solver"]["penalty"],
         "threads": threads,
     }

@@ -30,7 +30,7 @@ for name, group in result.test["groups"].items():
 print("E0:", result.reference.values, result.reference.sources)
 
 # %% Every pair is checked: does it repel below the shortest distance of the data?
-for dimer in result.dimers:
+for dimer in result.walls.dimers:
     print("-".join(dimer.pair), "repulsive" if dimer.is_repulsive else f"hole of {dimer.hole} eV")
 
 # %% One file, the same bits after loading

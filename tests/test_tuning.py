@@ -195,7 +195,7 @@ def test_taper_reaches_radial_functions_and_restraints(data):
     radial = plan.basis.specification.radial_of("Si", "Si")
     assert radial.taper_start == pytest.approx(0.6 * shortest)
     assert radial.taper_end == pytest.approx(0.9 * shortest)
-    assert plan.restraints[0].positions[1, 2] == pytest.approx(0.6 * shortest)
+    assert plan.restraints.labelled[0].positions[1, 2] == pytest.approx(0.6 * shortest)
     with pytest.raises(InputError, match="`taper` must be two ascending positive numbers"):
         linpot.FitSettings(taper=(0.9, 0.6))
 
@@ -252,7 +252,7 @@ def test_trials_are_in_the_provenance_and_the_metrics(data, tuned):
 def test_evidence_of_labels_does_not_depend_on_units_of_weights(data):
     """Weights times a factor, penalty times its square: the same model of the same labels."""
     rows = FoldedFit(data, SMALL, Silent())
-    bare = replace(SMALL, restraint=0.0, penalty=1e-4)
+    bare = replace(SMALL, restraint=0.0, dense_restraint=0.0, penalty=1e-4)
     rows = FoldedFit(data, bare, Silent())
     weights = linpot.Weights(energy=200.0 * 7.0, forces=7.0, stress=21.0)
     found = rows.measure(replace(bare, weights=weights, penalty=49e-4))[1]

@@ -14,6 +14,7 @@ from linpot.model.protocol import EnergyModel
 from linpot.structures.structure import Labels, Structure
 
 WALL = 5.0  # eV per atom: several times what a liquid at three times its melting point can climb
+MOST_EXPANDED = 0.7  # scale by which the lowest energy of a structure must be reached
 TOLERANCE = 1e-3  # eV per atom
 N_STRUCTURES = 12
 SMALLEST_TRIMER, SMALLEST_OF_DATA = 1.0 / 3.0, 0.5  # scales
@@ -46,7 +47,9 @@ class Compression:
     @property
     def _falls(self) -> Floats:
         """How far the energy has fallen at each scale, between the first minimum and the wall."""
-        first = int(np.argmax(np.diff(self.energies) > 0.0))
+        # structures of the data may be expanded: they may fall at first
+        rising = np.append(np.diff(self.energies) > 0.0, True) | (self.scales < MOST_EXPANDED)
+        first = int(np.argmax(rising)) if self.of_data else 0
         inner = self.energies[first:]
         highest = np.maximum.accumulate(inner)
         behind = np.maximum.accumulate(highest >= inner[0] + WALL)

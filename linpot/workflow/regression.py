@@ -23,7 +23,7 @@ from linpot.workflow.keys import Key, keyed, n_columns_of, weight_of
 from linpot.workflow.settings import FitSettings
 
 LEAST_NOISE = 0.01
-"""Of the root mean square of the labels."""
+"""Of the root mean square of the weighted forces."""
 
 Floats = NDArray[np.float64]
 
@@ -86,7 +86,8 @@ def noise_of(factors: FactorSet[Key], weights: Weights) -> float:
     """
     Estimate what a fit will leave of the rows: the root mean square of weighted residuals.
 
-    The last diagonal entry of a factor is what least squares leave of its rows alone.
+    The last diagonal entry of a factor is what least squares leave of its rows alone; only keys
+    with enough rows count.
 
     Parameters
     ----------
@@ -96,16 +97,22 @@ def noise_of(factors: FactorSet[Key], weights: Weights) -> float:
     Returns
     -------
     float
-        At least `LEAST_NOISE` of the labels, which also stands in for keys with few rows.
+        At least `LEAST_NOISE` of the weighted forces.
     """
-    left = rows = 0.0
+    left, n_left, forces, n_forces = 0.0, 0, 0.0, 0
     for key, factor in factors.items():
-        triangle = factor.rows() * weight_of(weights, key)
-        square = float((triangle[:, -1] ** 2).sum())
-        own = float(triangle[-1, -1] ** 2) if factor.n_rows > 2 * triangle.shape[1] else 0.0
-        left += max(own, LEAST_NOISE**2 * square)
-        rows += factor.n_rows
-    return float(np.sqrt(left / rows)) if rows else 0.0
+        triangle = factor.rows()
+        weight = weight_of(weights, key)
+        if factor.n_rows > 2 * triangle.shape[1]:
+            left += float(weight * triangle[-1, -1]) ** 2
+            n_left += factor.n_rows
+        if key[1] == "forces":
+            forces += float(((weight * triangle[:, -1]) ** 2).sum())
+            n_forces += factor.n_rows
+    return max(
+        float(np.sqrt(left / max(n_left, 1))),
+        LEAST_NOISE * float(np.sqrt(forces / max(n_forces, 1))),
+    )
 
 
 def solve_factors(
