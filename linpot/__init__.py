@@ -26,6 +26,7 @@ from linpot.io.potential_file import save_potential as save
 from linpot.io.shipped_data import shipped_silicon
 from linpot.lammps.files import read_lammps, write_lammps
 from linpot.lammps.pace_potential import PacePotential
+from linpot.model.committee import Committee
 from linpot.model.feature_engine import FeatureGradients
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.prediction import Prediction
@@ -54,6 +55,7 @@ __all__ = [
     "Basis",
     "BasisSpecification",
     "BayesianRidge",
+    "Committee",
     "ConvergenceError",
     "Dataset",
     "EnergyModel",
