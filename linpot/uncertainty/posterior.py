@@ -91,6 +91,28 @@ class Posterior:
             )
         return cls(mean, triangle / scale / np.sqrt(noise_variance), float(noise_variance))
 
+    def widened(self, steps: Floats) -> Posterior:
+        """
+        Return the distribution with ``B^T B`` added to its covariance, B rows of steps.
+
+        With ``T B^T B T^T + 1 = L L^T`` the new root is the triangle of ``L^-1 T``.
+
+        Parameters
+        ----------
+        steps : float64[m, n_features]
+            ``B T^T``: dimensionless, so that stiff directions keep their digits.
+
+        Returns
+        -------
+        Posterior
+            Around the same mean.
+        """
+        n = len(self.mean)
+        with threadpool_limits(1, user_api="blas"):
+            upper = np.linalg.qr(np.concatenate([steps, np.eye(n)]), mode="r")
+            root = np.linalg.qr(solve_triangular(upper, self.root, trans="T"), mode="r")
+        return Posterior(self.mean, root, self.noise_variance)
+
     def std(self, rows: Floats) -> Floats:
         """
         Return the standard deviation of ``rows @ coefficients``, noise not included.
