@@ -35,7 +35,8 @@ from linpot.model.sum import ModelSum, learned_part
 from linpot.structures.dataset import Dataset
 from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
-from linpot.uncertainty.error_bars import ErrorBars, WithError, with_error_bar
+from linpot.uncertainty.error_bars import ErrorBars
+from linpot.uncertainty.properties import WithError, with_error_bar
 from linpot.workflow.api import descriptors, evaluate, fit, tune
 from linpot.workflow.cross_validation import cross_validate
 from linpot.workflow.error_bars import fit_with_error_bars

@@ -37,11 +37,14 @@ class Calibration:
         ``|residual| / sqrt(std^2 + floor^2)`` of left-out data.
     n_clusters : int
         Structures behind the scores.
+    inflation : float
+        Root mean square of the residuals over that of the deviations under the posterior.
     """
 
     floor: float
     scores: Floats
     n_clusters: int
+    inflation: float = 1.0
 
     def factor(self, level: float) -> float:
         """
@@ -99,7 +102,11 @@ class Calibration:
 
 
 def calibrate(
-    std: Sequence[Floats], residuals: Sequence[Floats], *, level: float = 0.9
+    std: Sequence[Floats],
+    residuals: Sequence[Floats],
+    *,
+    level: float = 0.9,
+    spread: Sequence[Floats] | None = None,
 ) -> Calibration:
     """
     Calibrate on residuals of data that the deviations have not seen.
@@ -110,6 +117,8 @@ def calibrate(
         One pair per cluster.
     level : float
         The floor is that of `FLOORS` with the narrowest intervals on average at this level.
+    spread : sequence of float64[n_rows], optional
+        Deviations under the posterior, where `std` is a better guide to the size of errors.
 
     Returns
     -------
@@ -129,11 +138,13 @@ def calibrate(
     size = float(np.sqrt(np.mean(deviations**2))) if len(deviations) else 0.0
     if size == 0.0 or deviations.min() < 0.0:
         raise InputError("`std` must be non-negative and not all zero")
+    own = deviations if spread is None else np.concatenate(spread)
+    inflation = float(np.sqrt(np.mean(errors**2) / np.mean(own**2)))
     candidates = []
     for share in FLOORS:
         floor = share * size
         scores = np.sort(np.abs(errors) / np.sqrt(deviations**2 + floor**2))
-        found = Calibration(floor, scores, len(std))
+        found = Calibration(floor, scores, len(std), inflation)
         candidates.append((float(found.half_widths(deviations, level).mean()), found))
     return min(candidates, key=lambda pair: pair[0])[1]
 

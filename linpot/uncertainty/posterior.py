@@ -111,7 +111,7 @@ class Posterior:
         with threadpool_limits(1, user_api="blas"):
             upper = np.linalg.qr(np.concatenate([steps, np.eye(n)]), mode="r")
             root = np.linalg.qr(solve_triangular(upper, self.root, trans="T"), mode="r")
-        return Posterior(self.mean, root, self.noise_variance)
+        return Posterior(self.mean, np.asarray(root), self.noise_variance)
 
     def std(self, rows: Floats) -> Floats:
         """
