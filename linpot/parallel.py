@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
 from itertools import islice, pairwise
 from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -95,3 +98,18 @@ def cut(n: int, parts: int) -> list[tuple[int, int]]:
 @cache
 def _pool(helpers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=helpers, thread_name_prefix="linpot")
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """
+    Keep BLAS on one thread inside a `with` block: the same bits on any machine.
+
+    Libraries are looked for once: that takes milliseconds, which many small calls would feel.
+    """
+    limited: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
+    return limited
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
-from threadpoolctl import threadpool_limits
 
 from linpot import checks
+from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,12 +33,12 @@ class RowCoordinates:
     def __init__(self, rows: Floats) -> None:
         sizes = np.abs(rows).max(axis=0)
         self._sizes = np.where(sizes > 0.0, sizes, 1.0)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self._factor = lu_factor(rows / self._sizes, check_finite=False)
 
     def __call__(self, rows: Floats) -> Floats:
         """Return ``b A^-1`` of every row b: float64[n_rows, n]."""
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             solved = lu_solve(self._factor, (rows / self._sizes).T, trans=1, check_finite=False)
         return np.asarray(solved.T)
 

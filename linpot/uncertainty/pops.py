@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, solve_triangular
-from threadpoolctl import threadpool_limits
 
 from linpot import checks
 from linpot.errors import InputError
+from linpot.parallel import one_blas_thread
 from linpot.uncertainty.posterior import Posterior
 
 Floats = NDArray[np.float64]
@@ -172,7 +172,7 @@ class PointwiseSets:
         residuals : float64[n_rows]
         """
         steps = self._kept_steps(rows, residuals)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self._gram += steps @ steps.T
         self._count += steps.shape[1]
 
@@ -244,7 +244,7 @@ class PointwiseSets:
 
     def _back(self, whitened: Floats) -> Floats:
         """Return ``S^-1 R^-1 g``: from whitened steps to steps in units of the prior's scales."""
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             solved = solve_triangular(self.posterior.root, whitened, check_finite=False)
         return np.asarray(solved / np.sqrt(self.posterior.noise_variance) / self.scales[:, None])
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
-from threadpoolctl import threadpool_limits
 
 from linpot import checks
 from linpot.errors import InputError
+from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +81,7 @@ class Posterior:
         mean = checks.finite_array("mean", mean, [n_features])
         scale = np.ones(n_features) if scales is None else scales
         stacked = np.concatenate([factor * scale, np.sqrt(penalty) * np.eye(n_features)])
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             triangle = np.linalg.qr(stacked, mode="r")
         diagonal = np.abs(np.diag(triangle))
         if diagonal.min(initial=np.inf) <= n_features * np.finfo(float).eps * diagonal.max():
@@ -108,7 +108,7 @@ class Posterior:
             Around the same mean.
         """
         n = len(self.mean)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             upper = np.linalg.qr(np.concatenate([steps, np.eye(n)]), mode="r")
             root = np.linalg.qr(solve_triangular(upper, self.root, trans="T"), mode="r")
         return Posterior(self.mean, np.asarray(root), self.noise_variance)
@@ -139,7 +139,7 @@ class Posterior:
         -------
         float64[n_features, n_rows]
         """
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             return np.asarray(solve_triangular(self.root, rows.T, trans="T", check_finite=False))
 
     def draw(self, n_members: int, *, seed: int = 0) -> Floats:
@@ -159,6 +159,6 @@ class Posterior:
         """
         checks.integer("n_members", n_members, low=1)
         normal = np.random.default_rng(seed).normal(size=(n_members, len(self.mean)))
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             steps = solve_triangular(self.root, normal.T, check_finite=False).T
         return np.asarray(self.mean + steps)
