@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from linpot.errors import FileFormatError, InputError
 from linpot.model.committee import Committee
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
-from linpot.model.sum import learned_part, with_learned_part
+from linpot.model.sum import ModelSum, learned_part, with_learned_part
 from linpot.structures.structure import Structure
 from linpot.uncertainty.conformal import Calibration
 from linpot.uncertainty.extrapolation import ActiveSet
@@ -56,7 +56,7 @@ class ErrorBars:
         """
         learned = learned_part(potential)
         arrays = learned.attachments
-        if "posterior/root" not in arrays:
+        if not has_error_bars(potential):
             raise InputError(
                 "the potential has no error bars; make it with `linpot.fit_with_error_bars`"
             )
@@ -203,6 +203,15 @@ class ErrorBars:
     def grades(self, structure: Structure, *, threads: int = 1) -> Floats:
         """Return the extrapolation grade of every atom: float64[n_atoms]."""
         return self.active.grades(self.learned.engine, structure, threads=threads)
+
+
+def has_error_bars(potential: EnergyModel) -> bool:
+    """Whether a potential carries error bars."""
+    parts: Sequence[EnergyModel] = (
+        potential.parts if isinstance(potential, ModelSum) else [potential]
+    )
+    learned = [part for part in parts if isinstance(part, LinearPotential)]
+    return len(learned) == 1 and "posterior/root" in learned[0].attachments
 
 
 def _calibration(arrays: Mapping[str, NDArray], name: str) -> Calibration:
