@@ -159,3 +159,37 @@ def test_more_folds_than_structures_are_refused():
     train = linpot.read_dataset(linpot.shipped_silicon()[0])
     with pytest.raises(InputError, match="`folds` must be at most"):
         calibrated_fit(train[:3], folds=5)
+
+
+def test_worst_group_sets_the_intervals_where_groups_are_left_out():
+    """Each left-out group is covered at least at the level, the worst one exactly."""
+    rng = np.random.default_rng(5)
+    std, residuals, groups = [], [], []
+    for group, size in (("a", 1.0), ("b", 30.0), ("c", 1000.0)):  # errors grow like the root
+        own = [size * np.exp(0.3 * rng.normal(size=40)) for _ in range(50)]
+        std += own
+        residuals += [3.0 * np.sqrt(s) * rng.normal(size=40) for s in own]
+        groups += [group] * 50
+    found = calibrate(std, residuals, groups=groups)
+    assert found.power == 0.5
+    assert len(found.ends) == 3
+    covered = []
+    for group in "abc":
+        own = [k for k, name in enumerate(groups) if name == group]
+        deviations = np.concatenate([std[k] for k in own])
+        errors = np.abs(np.concatenate([residuals[k] for k in own]))
+        covered.append(np.mean(errors <= found.half_widths(deviations, 0.9)))
+    assert min(covered) == pytest.approx(0.9, abs=1e-3)
+    assert max(covered) < 0.95
+
+
+def test_calibration_by_groups_survives_the_file(silicon, tmp_path):
+    settings = linpot.FitSettings(n_functions=40)
+    potential = linpot.fit_with_error_bars(silicon[0], settings=settings, folds="groups")
+    linpot.save(potential, tmp_path / "groups.linpot")
+    before = linpot.ErrorBars.of(potential).calibrations
+    after = linpot.ErrorBars.of(linpot.load(tmp_path / "groups.linpot")).calibrations
+    assert len(before["forces"].ends) > 2
+    std = np.geomspace(1e-3, 1.0, 7)
+    for name, own in before.items():
+        assert np.array_equal(own.half_widths(std, 0.9), after[name].half_widths(std, 0.9))

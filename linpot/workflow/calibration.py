@@ -142,20 +142,24 @@ class FoldedFit:
         if kind == "pops":
             seen_by = [self.fold_of != fold for fold in range(n_folds + 1)]
             fits = widen_by_misfit(session, self.train, list(zip(fits, seen_by, strict=True)))
-        seen: dict[str, list[list[Seen]]] = {}
+        seen: dict[str, list[tuple[str, Seen]]] = {}
         for fold, own in enumerate(fits[:-1]):
             members = np.flatnonzero(self.fold_of == fold).tolist()
             left_out = self.train.subset(members) if members else []
-            of_fold: dict[str, list[Seen]] = {}
-            for found in deviations_and_residuals(session, own, left_out):
+            compared = deviations_and_residuals(session, own, left_out)
+            for structure, found in zip(left_out, compared, strict=True):
                 for name, one in found.items():
-                    of_fold.setdefault(name, []).append(one)
-            for name, several in of_fold.items():
-                seen.setdefault(name, []).append(several)
+                    seen.setdefault(name, []).append((structure.group, one))
             monitor.advance(fold + 1)
         calibrations = {
-            name: _calibrated(parts, level=level, by_parts=self.by_groups)
-            for name, parts in seen.items()
+            name: calibrate(
+                [one.scale for _, one in clusters],
+                [one.residuals for _, one in clusters],
+                level=level,
+                spread=[one.spread for _, one in clusters],
+                groups=[group for group, _ in clusters] if self.by_groups else None,
+            )
+            for name, clusters in seen.items()
         }
         return CalibratedFit(session, fits[-1], calibrations)
 
@@ -253,16 +257,6 @@ def _deviations(
     if "stress" in names:
         std["stress"] = (spread.stress(structure), spread.stress(structure))
     return std
-
-
-def _calibrated(parts: list[list[Seen]], *, level: float, by_parts: bool) -> Calibration:
-    clusters = [one for part in parts for one in part]
-    return calibrate(
-        [one.scale for one in clusters],
-        [one.residuals for one in clusters],
-        level=level,
-        spread=[one.spread for one in clusters],
-    )
 
 
 def _folds(train: Dataset, folds: int | str) -> list[int]:
