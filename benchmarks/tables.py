@@ -1,5 +1,5 @@
 """
-Tables of README.md, docs/decisions.md and docs/lammps.md, written from the committed results.
+Tables of README.md and of decisions, lammps and uncertainty in docs, written from the results.
 
     python -m benchmarks.tables          # rewrite the tables
     python -m benchmarks.tables --check  # exit 1 if they are not up to date
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS
+from benchmarks.uncertainty_tables import uncertainty
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -292,6 +293,12 @@ def fresh(path: Path) -> str:
     return f"{before}{begin}\n{make()}\n{end}{rest.split(end)[1]}"
 
 
+def error_bars() -> str:
+    """Return the generated part of docs/uncertainty.md."""
+    results = load("uncertainty")
+    return "\n\n".join([uncertainty(results), _origin(results)])
+
+
 PAGES = {
     README: (BEGIN, END, tables),
     README.parent / "docs" / "decisions.md": (
@@ -303,6 +310,11 @@ PAGES = {
         "<!-- table: begin -->",
         "<!-- table: end -->",
         lammps,
+    ),
+    README.parent / "docs" / "uncertainty.md": (
+        "<!-- table: begin -->",
+        "<!-- table: end -->",
+        error_bars,
     ),
 }
 

@@ -76,9 +76,28 @@ class FeatureEngine(EnergyEngine):
         list of float64[n_features]
             One per atom; their lengths differ between centre species.
         """
-        layout = batch.blocks.layout
         counts = [p.n_features for p in self.basis.programs]
-        features = np.zeros((len(batch.species), max(counts)))
+        features = self.feature_matrix(batch, threads=threads)
+        return [row[: counts[z]] for row, z in zip(features, batch.species.tolist(), strict=True)]
+
+    def feature_matrix(self, batch: PairBatch, *, threads: int = 1) -> Floats:
+        """
+        Evaluate all features into one array.
+
+        Parameters
+        ----------
+        batch : PairBatch
+        threads : int
+
+        Returns
+        -------
+        float64[n_atoms, n_widest]
+            Those of an atom in the columns of its own species' functions, counted from 0; zeros
+            beyond.
+        """
+        layout = batch.blocks.layout
+        widest = max(p.n_features for p in self.basis.programs)
+        features = np.zeros((len(batch.species), widest))
 
         def work(task: Task) -> None:
             species, first, last = task
@@ -88,7 +107,7 @@ class FeatureEngine(EnergyEngine):
             )
 
         run_tasks(work, self.tasks(batch), threads)
-        return [row[: counts[z]] for row, z in zip(features, batch.species.tolist(), strict=True)]
+        return features
 
     def design_rows(self, batch: PairBatch) -> list[Floats]:
         """

@@ -14,6 +14,7 @@ from linpot.model.committee import Committee
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import ModelSum, learned_part, with_learned_part
+from linpot.structures.neighbors import Neighbors
 from linpot.structures.structure import Structure
 from linpot.uncertainty.conformal import Calibration
 from linpot.uncertainty.extrapolation import ActiveSet
@@ -91,10 +92,19 @@ class ErrorBars:
             arrays[f"calibration/{name}/growth"] = np.array([own.power, own.reference])
         return with_learned_part(potential, learned_part(potential).with_attachments(arrays))
 
-    def spread(self, structure: Structure, *, forces: bool = True, threads: int = 1) -> Spread:
+    def spread(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> Spread:
         """Return the deviations of a structure under the posterior, not calibrated."""
-        engine = self.learned.engine
-        return spread_of(engine, self.posterior, [structure], forces=forces, threads=threads)[0]
+        engine, structures = self.learned.engine, [structure]
+        return spread_of(
+            engine, self.posterior, structures, [neighbors], forces=forces, threads=threads
+        )[0]
 
     def committee(self, potential: EnergyModel, *, n_members: int = 10, seed: int = 0) -> Committee:
         """
@@ -112,7 +122,14 @@ class ErrorBars:
         """
         return Committee(potential, self.posterior.draw(n_members, seed=seed))
 
-    def energy_half_width(self, structure: Structure, level: float, *, threads: int = 1) -> float:
+    def energy_half_width(
+        self,
+        structure: Structure,
+        level: float,
+        neighbors: Neighbors | None = None,
+        *,
+        threads: int = 1,
+    ) -> float:
         """
         Return half of the calibrated interval of the energy, without evaluating derivatives.
 
@@ -120,6 +137,8 @@ class ErrorBars:
         ----------
         structure : Structure
         level : float
+        neighbors : Neighbors, optional
+            As in `EnergyModel.predict`.
         threads : int
 
         Returns
@@ -131,7 +150,7 @@ class ErrorBars:
         InputError
             See `half_widths`.
         """
-        spread = self.spread(structure, forces=False, threads=threads)
+        spread = self.spread(structure, neighbors, forces=False, threads=threads)
         return self._energy(spread, structure, level)
 
     def half_widths(

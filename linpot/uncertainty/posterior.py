@@ -7,10 +7,12 @@ Nothing here knows of atoms, and no inverse is formed: deviations and draws are 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
+from scipy.linalg.blas import dtrsm
 
 from linpot import checks
 from linpot.errors import InputError
@@ -36,6 +38,11 @@ class Posterior:
     mean: Floats
     root: Floats
     noise_variance: float
+
+    @cached_property
+    def _root(self) -> Floats:
+        """The root in the order that BLAS takes without a copy."""
+        return np.asfortranarray(self.root)
 
     @classmethod
     def of_ridge(
@@ -125,7 +132,8 @@ class Posterior:
         -------
         float64[n_rows]
         """
-        return np.asarray(np.sqrt((self.whiten(rows) ** 2).sum(axis=0)))
+        whitened = self.whiten(rows)
+        return np.asarray(np.sqrt(np.einsum("ij,ij->j", whitened, whitened)))
 
     def whiten(self, rows: Floats) -> Floats:
         """
@@ -140,7 +148,7 @@ class Posterior:
         float64[n_features, n_rows]
         """
         with one_blas_thread():
-            return np.asarray(solve_triangular(self.root, rows.T, trans="T", check_finite=False))
+            return np.asarray(dtrsm(1.0, self._root, rows.T, trans_a=1))
 
     def draw(self, n_members: int, *, seed: int = 0) -> Floats:
         """

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from linpot.errors import InputError
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.packing import pack
+from linpot.structures.neighbors import Neighbors
 from linpot.structures.structure import Structure
 from linpot.uncertainty.posterior import Posterior
 
@@ -75,6 +76,7 @@ def spread_of(
     engine: FeatureEngine,
     posterior: Posterior,
     structures: Sequence[Structure],
+    neighbors: Sequence[Neighbors | None] | None = None,
     *,
     forces: bool = True,
     threads: int = 1,
@@ -88,6 +90,8 @@ def spread_of(
     posterior : Posterior
         Of the coefficients of the engine's basis; E0 and baselines are taken as exact.
     structures : sequence of Structure
+    neighbors : sequence of Neighbors or None, optional
+        As in `EnergyModel.predict_many`.
     forces : bool
         Whether forces and virials are wanted; energies alone need no derivatives.
     threads : int
@@ -97,26 +101,30 @@ def spread_of(
     -------
     list of Spread
     """
-    batch = pack(structures, engine.basis.elements, engine.cutoffs)
-    features = engine.features(batch, threads=threads)
+    batch = pack(structures, engine.basis.elements, engine.cutoffs, neighbors)
+    features = engine.feature_matrix(batch, threads=threads)
     starts = engine.basis.feature_offsets
     atomic = np.zeros(batch.n_atoms)
     sums = np.zeros((len(structures), engine.basis.n_features))
-    for first in range(0, batch.n_atoms, CHUNK):
-        last = min(first + CHUNK, batch.n_atoms)
-        rows = np.zeros((last - first, engine.basis.n_features))
-        for row, own, z in zip(
-            rows, features[first:last], batch.species[first:last].tolist(), strict=True
-        ):
-            row[starts[z] : starts[z + 1]] = own
-        atomic[first:last] = posterior.std(rows)
-        np.add.at(sums, batch.structure[first:last], rows)
+    for z, (begin, end) in enumerate(pairwise(starts)):
+        atoms = np.flatnonzero(batch.species == z)
+        for first in range(0, len(atoms), CHUNK):
+            own = atoms[first : first + CHUNK]
+            if len(starts) == 2:  # one species: its atoms are all, its columns too
+                rows = features[first : first + CHUNK]
+            else:
+                rows = np.zeros((len(own), engine.basis.n_features))
+                rows[:, begin:end] = features[own, : end - begin]
+            atomic[own] = posterior.std(rows)
+            places = batch.structure[own]
+            ends = np.flatnonzero(np.diff(places, prepend=-1))
+            sums[places[ends]] += np.add.reduceat(rows, ends, axis=0)
     energies = posterior.std(sums)
-    atoms = [slice(a, b) for a, b in pairwise(batch.first_atoms.tolist())]
+    parts = [slice(a, b) for a, b in pairwise(batch.first_atoms.tolist())]
     if not forces:
-        return [Spread(float(e), atomic[own]) for e, own in zip(energies, atoms, strict=True)]
+        return [Spread(float(e), atomic[part]) for e, part in zip(energies, parts, strict=True)]
     spreads = []
-    for energy, part, rows in zip(energies, atoms, engine.design_rows(batch), strict=True):
+    for energy, part, rows in zip(energies, parts, engine.design_rows(batch), strict=True):
         std = posterior.std(rows[1:])
         spreads.append(Spread(float(energy), atomic[part], std[6:].reshape(-1, 3), std[:6]))
     return spreads
