@@ -57,9 +57,9 @@ def measure(
         seconds = time.perf_counter() - start
         row[kind], parts[kind] = coverage(found, test)
         row[kind]["seconds_calibrated_fit"] = round(seconds, 1)
+        row[kind]["energy_differences"] = energy_differences(found, test)
         if kind == "posterior":
             row["committee"] = committee_ranks(found, test)
-            row["energy_differences"] = energy_differences(found, test)
             row |= sizes(found, train, test)
     row["without_groups"] = without_groups(train, test, settings)
     if splits:
@@ -195,10 +195,15 @@ def main() -> None:
         runs.append(row)
         parts.append(arrays)
         print(row, flush=True)
-    total = pooled(runs, parts)
+        total = pooled(runs, parts)
+        document = {
+            "n_functions": arguments.size,
+            "level": LEVEL,
+            "elements": runs,
+            "pooled": total,
+        }
+        write_results("uncertainty", document)  # after each, so that an interrupt costs little
     print(total)
-    document = {"n_functions": arguments.size, "level": LEVEL, "elements": runs, "pooled": total}
-    print(write_results("uncertainty", document))
 
 
 if __name__ == "__main__":
