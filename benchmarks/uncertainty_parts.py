@@ -117,7 +117,7 @@ def energy_differences(found: CalibratedFit, test: linpot.Dataset) -> dict[str, 
 
 
 def costs(potential: linpot.EnergyModel, calls: int = 9) -> dict[str, Any]:
-    """Cost of error bars over that of the potential; 512 atoms of silicon, one thread."""
+    """Processor time of error bars over that of the potential; 512 atoms of silicon, one thread."""
     atoms = bulk("Si", cubic=True) * (4, 4, 4)
     atoms.rattle(0.1, seed=0)
     structure = structure_from_atoms(atoms)
@@ -148,12 +148,12 @@ def costs(potential: linpot.EnergyModel, calls: int = 9) -> dict[str, Any]:
 
 
 def interleaved(works: list[Callable[[], object]], calls: int) -> list[float]:
-    """Median times of several works, one call of each after the other, s."""
+    """Median processor times of several works, one call of each after the other, s."""
     times: list[list[float]] = [[] for _ in works]
     for call in range(calls + 1):
         for work, own in zip(works, times, strict=True):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             work()
             if call:  # the first may compile
-                own.append(time.perf_counter() - begin)
+                own.append(time.thread_time() - begin)
     return [float(np.median(own)) for own in times]

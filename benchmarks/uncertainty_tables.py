@@ -9,7 +9,7 @@ PROPERTIES = ("forces", "energy", "stress")
 
 
 def uncertainty(results: dict[str, Any]) -> str:
-    """Return coverage, ranks, left-out groups and costs."""
+    """Return coverage, ranks, left-out groups and properties."""
     parts = [_coverage(results), _ranks(results), _groups(results)]
     return "\n\n".join([*parts, _remarks(results)])
 
@@ -94,15 +94,4 @@ def _remarks(results: dict[str, Any]) -> str:
             "training data, calibrated on blocks of the rest, "
             f"{splits['coverage_energy']:.3f} are covered.",
         ]
-    for run in results["elements"]:
-        if "costs" in run:
-            cost = run["costs"]
-            lines += [
-                "",
-                f"Costs, {cost['atoms']} atoms, {cost['n_functions']} functions: energies of a "
-                f"committee of 10 {cost['committee_of_10_energies_over_energy']:.2f} of one",
-                f"energy, forces {cost['committee_of_10_forces_over_forces']:.1f} of forces; "
-                f"`energy_std` {cost['energy_std_over_forces']:.2f} and `forces_std` "
-                f"{cost['forces_std_over_forces']:.0f} of forces.",
-            ]
     return "\n".join(lines)
