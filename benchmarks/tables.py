@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.record import RESULTS
 from benchmarks.selection_tables import grades, selection
+from benchmarks.uncertainty_tables import uncertainty
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -296,6 +297,12 @@ def fresh(path: Path) -> str:
     return f"{before}{begin}\n{make()}\n{end}{rest.split(end)[1]}"
 
 
+def error_bars() -> str:
+    """Return the generated part of docs/uncertainty.md."""
+    results = load("uncertainty")
+    return "\n\n".join(filter(None, [uncertainty(results), _origin(results), grades()]))
+
+
 PAGES = {
     README: (BEGIN, END, tables),
     README.parent / "docs" / "decisions.md": (
@@ -316,7 +323,7 @@ PAGES = {
     README.parent / "docs" / "uncertainty.md": (
         "<!-- table: begin -->",
         "<!-- table: end -->",
-        grades,
+        error_bars,
     ),
 }
 

@@ -1,9 +1,10 @@
 """
-Coverage and width of calibrated force intervals, elements of Zuo et al. (2020).
+Error bars: coverage, width, ranks and cost, elements of Zuo et al. (2020).
 
-Calibrated on blocked folds of the training data; nothing is chosen by the test sets.
+Calibrated on blocked folds of the training data, or on left-out groups; test sets are evaluated
+once.
 
-    python -m benchmarks.uncertainty [--elements Si,Mo] [--size 300]
+    python -m benchmarks.uncertainty [--elements Si,Mo] [--size 300] [--splits 4]
 """
 
 from __future__ import annotations
@@ -15,58 +16,114 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 import linpot
 from benchmarks.record import data_folder, write_results
+from benchmarks.uncertainty_parts import (
+    LEVEL,
+    N_MEMBERS,
+    costs,
+    covered,
+    energy_differences,
+    repeated_splits,
+    without_groups,
+)
 from linpot.uncertainty.extrapolation import find_active_set
-from linpot.workflow.calibration import calibrated_fit, deviations_and_residuals
+from linpot.workflow.calibration import KINDS, CalibratedFit, calibrated_fit
+from linpot.workflow.reliability import rank_correlations
 
 ELEMENTS = ("Ni", "Cu", "Mo", "Si")
-LEVEL = 0.9
-FORBIDDEN = 1e-8  # eV/A: force errors that symmetry makes zero have no order
+Arrays = dict[str, np.ndarray]
 
 
-def measure(element: str, n_functions: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def measure(
+    element: str, n_functions: int, splits: int
+) -> tuple[dict[str, Any], dict[str, dict[str, Arrays]]]:
     folder = data_folder() / "zuo2020"
     train = linpot.read_dataset(folder / f"{element}_train.extxyz.gz")
     test = linpot.read_dataset(folder / f"{element}_test.extxyz.gz")
     settings = linpot.FitSettings(n_functions=n_functions)
     start = time.perf_counter()
     linpot.prepare_fit(train, settings=settings).solve()
-    plain = time.perf_counter() - start
+    row: dict[str, Any] = {
+        "element": element,
+        "structures": len(test),
+        "seconds_fit": round(time.perf_counter() - start, 1),
+    }
+    parts = {}
+    for kind in KINDS:
+        start = time.perf_counter()
+        found = calibrated_fit(train, settings=settings, kind=kind, level=LEVEL)
+        seconds = time.perf_counter() - start
+        row[kind], parts[kind] = coverage(found, test)
+        row[kind]["seconds_calibrated_fit"] = round(seconds, 1)
+        row[kind]["energy_differences"] = energy_differences(found, test)
+        if kind == "posterior":
+            row["committee"] = committee_ranks(found, test)
+            row |= sizes(found, train, test)
+    row["without_groups"] = without_groups(train, test, settings)
+    if splits:
+        row["repeated_splits"] = repeated_splits(train, settings, splits)
+    return row, parts
+
+
+def coverage(
+    found: CalibratedFit, test: linpot.Dataset
+) -> tuple[dict[str, Any], dict[str, Arrays]]:
+    """How the intervals hold on the test set, by property."""
+    row: dict[str, Any] = {}
+    arrays = {}
+    for name, n_components in (("energy", 1), ("forces", 3), ("stress", 6)):
+        if name not in found.calibrations:
+            continue
+        scales, errors, widths = covered(found, test, name)
+        groups = [s.group for s in test for _ in range(s.n_atoms if name == "forces" else 1)]
+        ranks = rank_correlations(scales, errors, groups, n_components)
+        own = found.calibrations[name]
+        row[name] = {
+            "coverage": round(float(np.mean(errors <= widths)), 4),
+            "width_over_best_constant": round(width_ratio(errors, widths), 4),
+            "factor": round(own.factor(LEVEL), 3),
+            "floor_over_reference": round(own.floor / own.reference, 3),
+            "inflation": round(own.inflation, 2),
+            "uncalibrated_coverage_of_1.645_std": round(
+                float(np.mean(errors <= 1.645 * scales)), 4
+            ),
+            "rank_correlation_inside_groups": round(float(np.mean(list(ranks.values()))), 3),
+            "rank_correlation": {group: round(value, 3) for group, value in ranks.items()},
+        }
+        arrays[name] = {"errors": errors, "widths": widths}
+    return row, arrays
+
+
+def committee_ranks(found: CalibratedFit, test: linpot.Dataset) -> dict[str, Any]:
+    """Rank correlation of the spread of a committee's forces."""
+    potential = found.fit.solution.potential
+    members = linpot.Committee(potential, found.fit.posterior.draw(N_MEMBERS))
+    scales, errors, groups = [], [], []
+    for structure in test:
+        mean = potential.predict(structure).forces
+        said = members.predict(structure).forces
+        scales.append(np.sqrt(np.mean((said - mean) ** 2, axis=0)).ravel())
+        errors.append(np.abs(mean - structure.labels.forces).ravel())
+        groups += [structure.group] * structure.n_atoms
+    ranks = rank_correlations(np.concatenate(scales), np.concatenate(errors), groups, 3)
+    return {
+        "members": N_MEMBERS,
+        "rank_correlation_inside_groups": round(float(np.mean(list(ranks.values()))), 3),
+    }
+
+
+def sizes(found: CalibratedFit, train: linpot.Dataset, test: linpot.Dataset) -> dict[str, Any]:
+    """Grades, times and file sizes; for silicon also what error bars cost in use."""
+    potential = found.fit.solution.potential
+    learned = linpot.learned_part(potential)
     start = time.perf_counter()
-    found = calibrated_fit(train, settings=settings)
-    calibrated = time.perf_counter() - start
-    learned = linpot.learned_part(found.fit.solution.potential)
-    start = time.perf_counter()
-    active = find_active_set(learned.engine, list(train))
+    active = find_active_set(learned.engine, train)
     chosen = time.perf_counter() - start
     bars = linpot.ErrorBars(learned, found.fit.posterior, found.calibrations, active)
-    pairs = list(deviations_and_residuals(found.session, found.fit, list(test)))
-    per_atom = [(row, s.group) for row, s in zip(pairs, test, strict=True)]
-    std = np.concatenate([row["forces"][0] for row, _ in per_atom])
-    errors = np.abs(np.concatenate([row["forces"][1] for row, _ in per_atom]))
-    forces = found.calibrations["forces"]
-    widths = forces.half_widths(std, LEVEL)
-    energy_std = np.concatenate([row["energy"][0] for row, _ in per_atom])
-    energy_errors = np.abs(np.concatenate([row["energy"][1] for row, _ in per_atom]))
-    energies = found.calibrations["energy"].half_widths(energy_std, LEVEL)
-    groups = np.repeat([group for _, group in per_atom], [s.n_atoms for s in test])
-    correlations = rank_correlations(std, errors, groups)
+    with_bars = bars.attached_to(potential)
     row = {
-        "element": element,
-        "coverage_forces": round(float(np.mean(errors <= widths)), 4),
-        "coverage_energy": round(float(np.mean(energy_errors <= energies)), 4),
-        "structures": len(test),
-        "width_over_best_constant": round(width_ratio(errors, widths), 4),
-        "factor_forces": round(forces.factor(LEVEL), 3),
-        "floor_over_rms_std": round(forces.floor / float(np.sqrt(np.mean(std**2))), 3),
-        "uncalibrated_coverage_of_1.645_std": round(float(np.mean(errors <= 1.645 * std)), 4),
-        "rank_correlation_inside_groups": round(float(np.mean(list(correlations.values()))), 3),
-        "rank_correlation": {name: round(value, 3) for name, value in correlations.items()},
-        "seconds_fit": round(plain, 1),
-        "seconds_calibrated_fit": round(calibrated, 1),
         "seconds_active_set": round(chosen, 1),
         "directions_without_data": int((active.sources[0] < 0).sum()),
         "largest_grade_train": round(max(bars.grades(s).max() for s in train), 3),
@@ -74,7 +131,7 @@ def measure(element: str, n_functions: int) -> tuple[dict[str, Any], dict[str, n
         "file_kB_plain": file_size(learned),
         "file_kB_with_error_bars": file_size(bars.attached_to(learned)),
     }
-    return row, {"errors": errors, "widths": widths}
+    return row | ({"costs": costs(with_bars)} if "Si" in learned.elements else {})
 
 
 def file_size(potential: linpot.EnergyModel) -> int:
@@ -89,45 +146,64 @@ def width_ratio(errors: np.ndarray, widths: np.ndarray) -> float:
     return float(widths.mean() / np.quantile(errors, np.mean(errors <= widths)))
 
 
-def rank_correlations(std: np.ndarray, errors: np.ndarray, groups: np.ndarray) -> dict[str, float]:
-    """Spearman's, per atom: |dF| against the root of the summed variances."""
-    std, errors = (np.sqrt((v.reshape(-1, 3) ** 2).sum(axis=1)) for v in (std, errors))
-    found = {}
-    for group in sorted(set(groups.tolist())):
-        own = (groups == group) & (errors > FORBIDDEN)
-        if own.sum() > 2:
-            found[group] = float(spearmanr(std[own], errors[own])[0])
-    return found
+def pooled(runs: list[dict[str, Any]], parts: list[dict[str, dict[str, Arrays]]]) -> dict[str, Any]:
+    """Figures over all elements."""
+    result: dict[str, Any] = {}
+    for kind in KINDS:
+        row: dict[str, Any] = {}
+        for name in ("energy", "forces", "stress"):
+            own = [p[kind][name] for p in parts if name in p[kind]]
+            if not own:
+                continue
+            errors, widths = (np.concatenate([p[k] for p in own]) for k in ("errors", "widths"))
+            # constant width: one number per element, as the calibration has one factor per element
+            constant = [np.quantile(p["errors"], np.mean(p["errors"] <= p["widths"])) for p in own]
+            best = np.average(constant, weights=[len(p["errors"]) for p in own])
+            ranks = [
+                run[kind][name]["rank_correlation_inside_groups"]
+                for run in runs
+                if name in run[kind]
+            ]
+            row[name] = {
+                "n": len(errors),
+                "coverage": round(float(np.mean(errors <= widths)), 4),
+                "width_over_best_constant_per_element": round(float(widths.mean() / best), 4),
+                "rank_correlation_inside_groups": round(float(np.mean(ranks)), 3),
+            }
+        result[kind] = row
+    if all("repeated_splits" in run for run in runs):
+        splits = [run["repeated_splits"] for run in runs]
+        energies = [own["energies"] for own in splits]
+        result["repeated_splits"] = {
+            "energies": sum(energies),
+            "coverage_energy": round(
+                float(np.average([own["coverage_energy"] for own in splits], weights=energies)), 4
+            ),
+        }
+    return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--elements", default=",".join(ELEMENTS))
     parser.add_argument("--size", type=int, default=300)
+    parser.add_argument("--splits", type=int, default=4, help="of 8 random parts; 0 leaves it out")
     arguments = parser.parse_args()
     runs, parts = [], []
     for element in arguments.elements.split(","):
-        row, arrays = measure(element, arguments.size)
+        row, arrays = measure(element, arguments.size, arguments.splits)
         runs.append(row)
         parts.append(arrays)
         print(row, flush=True)
-    errors, widths = (np.concatenate([p[name] for p in parts]) for name in ("errors", "widths"))
-    # constant width: one number per element, as the calibration has one factor per element
-    constant = [np.quantile(p["errors"], np.mean(p["errors"] <= p["widths"])) for p in parts]
-    sizes = [len(p["errors"]) for p in parts]
-    pooled = {
-        "coverage_forces": round(float(np.mean(errors <= widths)), 4),
-        "width_over_best_constant_per_element": round(
-            float(widths.mean() / np.average(constant, weights=sizes)), 4
-        ),
-        "width_over_one_constant": round(width_ratio(errors, widths), 4),
-        "rank_correlation_inside_groups": round(
-            float(np.mean([run["rank_correlation_inside_groups"] for run in runs])), 3
-        ),
-    }
-    print(pooled)
-    document = {"n_functions": arguments.size, "level": LEVEL, "elements": runs, "pooled": pooled}
-    print(write_results("uncertainty", document))
+        total = pooled(runs, parts)
+        document = {
+            "n_functions": arguments.size,
+            "level": LEVEL,
+            "elements": runs,
+            "pooled": total,
+        }
+        write_results("uncertainty", document)  # after each, so that an interrupt costs little
+    print(total)
 
 
 if __name__ == "__main__":

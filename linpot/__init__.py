@@ -29,6 +29,7 @@ from linpot.io.shipped_data import shipped_silicon
 from linpot.lammps.files import read_lammps, write_lammps
 from linpot.lammps.mliap import MliapModel
 from linpot.lammps.pace_potential import PacePotential
+from linpot.model.committee import Committee
 from linpot.model.feature_engine import FeatureGradients
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.prediction import Prediction
@@ -37,7 +38,8 @@ from linpot.model.sum import ModelSum, learned_part
 from linpot.structures.dataset import Dataset
 from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
-from linpot.uncertainty.error_bars import ErrorBars, WithError, with_error_bar
+from linpot.uncertainty.error_bars import ErrorBars
+from linpot.uncertainty.properties import WithError, with_error_bar
 from linpot.workflow.active_sets import with_active_set
 from linpot.workflow.api import descriptors, evaluate, fit, tune
 from linpot.workflow.cross_validation import cross_validate
@@ -59,6 +61,7 @@ __all__ = [
     "Basis",
     "BasisSpecification",
     "BayesianRidge",
+    "Committee",
     "ConvergenceError",
     "Dataset",
     "EnergyModel",

@@ -16,7 +16,6 @@ import linpot
 from linpot.cli.main import linpot as command
 from linpot.errors import FileFormatError, InputError
 from linpot.model.sum import with_learned_part
-from linpot.workflow.error_bars import add_error_bars
 
 SETTINGS = linpot.FitSettings(n_functions=40)
 
@@ -24,6 +23,11 @@ SETTINGS = linpot.FitSettings(n_functions=40)
 @pytest.fixture(scope="module")
 def train() -> linpot.Dataset:
     return linpot.read_dataset(linpot.shipped_silicon()[0])
+
+
+@pytest.fixture(scope="module")
+def liquid(train) -> linpot.Structure:
+    return next(s for s in train if s.group == "liquid")
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +82,7 @@ def test_potential_without_error_bars_loads_and_refuses_to_invent_them(potential
         ("posterior/noise_variance", np.array(-1.0)),
         ("calibration/forces/scores", np.array([2.0, 1.0])),
         ("calibration/forces/n_clusters", np.array(0)),
+        ("calibration/forces/inflation", np.array(0.0)),
         ("active/0/rows", np.ones((40, 40))),
         ("active/0/rows", np.full((40, 40), np.nan)),
         ("active/0/sources", np.zeros((40, 3), dtype=np.int64)),
@@ -99,9 +104,7 @@ def test_calculator_gives_deviations_and_grades_when_asked(potential, silicon):
     assert np.array_equal(grades, bars.grades(structure))
     energy_std, forces_std = bars.half_widths(structure, 0.6827)
     assert np.array_equal(calculator.get_property("forces_std", silicon), forces_std)
-    assert (
-        calculator.get_property("energy_std", silicon) == energy_std > bars.spread(structure).energy
-    )
+    assert calculator.results["energy_std"] == energy_std > bars.spread(structure).energy
     # calibrated: wider than the posterior, which knows of noise only
     assert (forces_std > bars.spread(structure).forces).all()
     assert np.array_equal(calculator.results["forces"], forces)
@@ -142,14 +145,69 @@ def test_thresholds_in_the_wrong_order_are_refused(silicon):
         linpot.ExtrapolationWatch(silicon, save_at=30.0)
 
 
-def test_linear_property_has_the_error_bar_of_the_posterior(train, potential):
+def test_linear_property_has_the_error_bar_of_the_posterior(liquid, potential):
     """An energy is linear in the coefficients, so that its deviation is known."""
-    found = linpot.with_error_bar(lambda p: p.predict(train[0]).energy, potential, n_members=400)
-    expected = linpot.ErrorBars.of(potential).spread(train[0]).energy
-    assert found.value == potential.predict(train[0]).energy
+    found = linpot.with_error_bar(lambda p: p.predict(liquid).energy, potential, n_members=400)
+    bars = linpot.ErrorBars.of(potential)
+    expected = bars.inflation * bars.spread(liquid).energy
+    assert bars.inflation > 2.0
+    assert found.value == potential.predict(liquid).energy
     assert found.std == pytest.approx(expected, rel=5 / np.sqrt(800))
     low, high = found.interval
-    assert high - low == pytest.approx(2 * 1.645 * expected, rel=0.25)
+    assert high - low == pytest.approx(2 * 1.645 * expected, rel=0.2)
+    assert 0.5 * (low + high) == pytest.approx(found.value)
+
+
+def test_few_members_make_wider_intervals(liquid, potential):
+    """Student's t: two members say little of a deviation."""
+    few, many = (
+        linpot.with_error_bar(lambda p: p.predict(liquid).energy, potential, n_members=n)
+        for n in (2, 200)
+    )
+    ratios = [(f.interval[1] - f.interval[0]) / f.std for f in (few, many)]
+    assert ratios[0] == pytest.approx(2 * 2.920, rel=1e-3)
+    assert ratios[1] == pytest.approx(2 * 1.653, rel=1e-3)
+
+
+def test_energy_alone_has_the_same_error_bar_as_with_forces(potential, silicon):
+    bars = linpot.ErrorBars.of(potential)
+    structure = linpot.Dataset.from_atoms([silicon.copy()])[0]
+    both = bars.half_widths(structure, 0.9)[0]
+    assert bars.energy_half_width(structure, 0.9) == pytest.approx(both, rel=1e-12)
+    single = silicon.calc.get_property("energy_std", silicon)
+    assert single == bars.energy_half_width(structure, 0.6827)
+    assert "forces_std" not in silicon.calc.results
+
+
+def test_stress_has_a_calibrated_error_bar(potential, silicon):
+    bars = linpot.ErrorBars.of(potential)
+    structure = linpot.Dataset.from_atoms([silicon.copy()])[0]
+    stress = silicon.calc.get_property("stress_std", silicon)
+    assert np.array_equal(stress, bars.stress_half_widths(structure, 0.6827))
+    assert (stress > bars.spread(structure).stress(structure)).all()
+
+
+def test_committee_has_the_spread_of_the_posterior(liquid, potential):
+    bars = linpot.ErrorBars.of(potential)
+    said = bars.committee(potential, n_members=400).predict(liquid)
+    spread = bars.spread(liquid)
+    one = 5 / np.sqrt(2 * 400)  # five deviations of a standard deviation from 400 draws
+    assert np.std(said.energies) == pytest.approx(spread.energy, rel=one)
+    assert np.allclose(np.std(said.forces, axis=0), spread.forces, rtol=one)
+
+
+def test_error_bars_of_pops_are_kept_like_others(train, liquid, tmp_path):
+    potential = linpot.fit_with_error_bars(train, settings=SETTINGS, kind="pops")
+    assert linpot.learned_part(potential).provenance["error_bars"]["kind"] == "pops"
+    linpot.save(potential, tmp_path / "pops.linpot")
+    before, after = (
+        linpot.ErrorBars.of(potential),
+        linpot.ErrorBars.of(linpot.load(tmp_path / "pops.linpot")),
+    )
+    assert np.array_equal(before.spread(liquid).forces, after.spread(liquid).forces)
+    # misfit is in the spread, so that less is missing than from the posterior alone
+    plain = linpot.ErrorBars.of(linpot.fit_with_error_bars(train, settings=SETTINGS))
+    assert 1.0 < before.inflation < 0.7 * plain.inflation
 
 
 def test_property_that_is_no_number_is_refused(potential):
@@ -174,10 +232,3 @@ def test_fit_command_refuses_error_bars_of_other_solvers(tmp_path):
     assert result.exit_code == 2
     assert "`--uncertainty` needs a ridge solver, got 'omp'" in result.output
     assert not output.exists()
-
-
-def test_error_bars_of_other_data_are_refused(train, potential):
-    other = linpot.learned_part(potential)
-    other = other.with_coefficients(2.0 * other.coefficients)
-    with pytest.raises(InputError, match="must come from the same data"):
-        add_error_bars(other, train, SETTINGS)

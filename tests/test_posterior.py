@@ -11,7 +11,7 @@ from linpot.errors import InputError
 from linpot.fitting.factors import triangular
 from linpot.fitting.ridge import Ridge
 from linpot.uncertainty.posterior import Posterior
-from linpot.uncertainty.spread import atomic_energy_std, spread_of
+from linpot.uncertainty.spread import spread_of
 from linpot.workflow.posterior import solve_with_posterior
 
 SCALES = np.geomspace(1.0, 1e-3, 12)
@@ -100,9 +100,13 @@ def test_spread_of_a_structure_is_that_of_a_committee(session, structure):
     assert np.allclose(forces, spread.forces, rtol=one)
     stresses = np.std([p.stress(structure) for p in said], axis=0)
     assert np.allclose(stresses, spread.stress(structure), rtol=one)
-    atomic = atomic_energy_std(engine, fit.posterior, structure)
+    atomic = spread.atomic_energies
     assert np.allclose(np.std([p.atomic_energies for p in said], axis=0), atomic, rtol=one)
     assert spread.energy <= atomic.sum() * (1 + 1e-9)  # equal where atoms are, to rounding
+    assert spread.misfit_energy == pytest.approx(np.linalg.norm(atomic))
+    alone = spread_of(engine, fit.posterior, [structure], forces=False)[0]
+    assert alone.energy == pytest.approx(spread.energy, rel=1e-12)
+    assert alone.forces is None
 
 
 def test_precision_of_a_session_is_that_of_its_weighted_rows_and_prior(session):

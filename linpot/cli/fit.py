@@ -55,7 +55,8 @@ from linpot.io.potential_file import save_potential
 from linpot.model.sum import learned_part
 from linpot.structures.dataset import Dataset
 from linpot.workflow.active_sets import with_active_set
-from linpot.workflow.error_bars import add_error_bars
+from linpot.workflow.calibration import KINDS
+from linpot.workflow.error_bars import run_fit_with_error_bars
 from linpot.workflow.fit import FitPlan, FitResult, run_fit
 from linpot.workflow.settings import FitSettings, chosen_solver
 from linpot.workflow.tuning_result import CRITERIA
@@ -184,8 +185,11 @@ _WEIGHTS = Weights()
 )
 @click.option(
     "--uncertainty",
-    is_flag=True,
-    help="Keep calibrated error bars and extrapolation grades in the file (ridge only).",
+    is_flag=False,
+    flag_value=KINDS[0],
+    type=click.Choice(KINDS),
+    help="Keep calibrated error bars and extrapolation grades in the file (ridge only); pops "
+    "widens the posterior by the misfit. Alone, before another option or at the end: posterior.",
 )
 @click.option(
     "--active-set",
@@ -242,31 +246,64 @@ def fit(**options: Any) -> None:
             criterion=options["tune_by"],
         )
         settings = tuned.settings
-    with ProgressBars(terminal, lambda plan: show_plan(terminal, plan)) as bars:
-        if tuned is None:
-            result = run_fit(train, test=test, settings=settings, monitor=bars)
-        else:
-            result = tuned.fit(test=test, monitor=bars)
+    origin = None if tuned is None else {"tuning": tuned.as_dict()}
     # Saved before anything is printed: a closed pipe must not cost the fit.
-    save_potential(result.potential, output, overwrite=overwrite)
-    if options["uncertainty"]:
-        try:
-            with ProgressBars(terminal, lambda _: None) as bars:
-                potential = add_error_bars(result.potential, train, settings, monitor=bars)
-        except InputError as error:
-            raise InputError(f"'{output}' is saved without error bars: {error}") from error
-        save_potential(potential, output, overwrite=True)
-    elif options["active_set"]:
+    with ProgressBars(terminal, lambda plan: show_plan(terminal, plan)) as bars:
+        if options["uncertainty"]:
+            result = fit_and_keep_error_bars(train, test, settings, origin, options, bars)
+        else:
+            result = run_fit(train, test=test, settings=settings, monitor=bars, origin=origin)
+            save_potential(result.potential, output, overwrite=overwrite)
+    if options["active_set"] and not options["uncertainty"]:
         potential = with_active_set(result.potential, train, threads=settings.threads)
         save_potential(potential, output, overwrite=True)
     if metrics is not None:
-        tuning = {} if tuned is None else {"tuning": tuned.as_dict()}
-        write_json(metrics, fit_metrics(result) | tuning, overwrite=overwrite)
+        write_json(metrics, fit_metrics(result) | (origin or {}), overwrite=overwrite)
     show_result(terminal, result)
     size = in_bytes(Path(output).stat().st_size)
     terminal.say(f"Saved {output} ({size}) after {terminal.elapsed:.1f} s.")
     if metrics is not None:
         terminal.say(f"Saved {metrics}.")
+
+
+def fit_and_keep_error_bars(
+    train: Dataset,
+    test: Dataset | None,
+    settings: FitSettings,
+    origin: dict[str, Any] | None,
+    options: dict[str, Any],
+    bars: ProgressBars,
+) -> FitResult:
+    """
+    Fit and save, then save again with error bars.
+
+    Raises
+    ------
+    InputError
+        If error bars cannot be made; the potential without them is saved nevertheless.
+    """
+    output, saved = options["output"], []
+
+    def save(result: FitResult) -> None:
+        save_potential(result.potential, output, overwrite=options["overwrite"])
+        saved.append(output)
+
+    try:
+        result = run_fit_with_error_bars(
+            train,
+            test=test,
+            settings=settings,
+            kind=options["uncertainty"],
+            monitor=bars,
+            origin=origin,
+            on_fit=save,
+        )
+    except InputError as error:
+        if not saved:
+            raise
+        raise InputError(f"'{output}' is saved without error bars: {error}") from error
+    save_potential(result.potential, output, overwrite=True)
+    return result
 
 
 def make_settings(options: dict[str, Any]) -> FitSettings:

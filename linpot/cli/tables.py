@@ -158,6 +158,28 @@ def error_tables(
     return tables
 
 
+def reliability_table(found: Mapping[str, Mapping[str, Any]]) -> RenderableType:
+    """Return coverage, width and ranks of error bars, a row per property."""
+    levels = list(dict.fromkeys(level for own in found.values() for level in own["coverage"]))
+    heads = [f"covered of {level}" for level in levels]
+    table = make_table(["", "n", *heads, "half-width at 0.9", "rank correlation"])
+    for name, title, factor in _ERRORS:
+        if name not in found:
+            continue
+        own = found[name]
+        unit = title[title.rindex("(") + 1 : -1]
+        covered = [f"{own['coverage'][v]:.3f}" if v in own["coverage"] else "-" for v in levels]
+        width, rank = own["half_width"].get("0.9"), own["rank_correlation"]
+        table.add_row(
+            name,
+            str(own["n"]),
+            *covered,
+            "-" if width is None else f"{factor * width:.3g} {unit}",
+            "-" if rank is None else f"{rank:.2f}",
+        )
+    return titled("Error bars", table)
+
+
 def dimer_table(dimers: Iterable[DimerCurve]) -> RenderableType:
     """Return whether each pair repels at short range."""
     table = make_table(["pair", "shortest in data (A)", "below it"], left=(0, 2))

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, solve_triangular
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from linpot import checks
 from linpot.errors import ConvergenceError
 from linpot.fitting.estimator import FactorRegressor
 from linpot.fitting.factors import triangular, update_factor
 from linpot.fitting.ridge import Ridge
+from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 
@@ -86,7 +86,7 @@ class ARD(FactorRegressor):
         if mean_square == 0.0:
             return self._all_zero(noise)
         variances = np.full(self.n_features_in_, start.prior_variance_)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             state = _Marginal(factor, n_rows, variances, noise)
             change, sweep = np.inf, 0
             while change > self.tol:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cython_lapack
-from threadpoolctl import threadpool_limits
 
 from linpot.kernels.damped_bidiagonal import solve_damped
+from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 
@@ -75,7 +75,7 @@ class DampedProblem:
         self.target = np.array(y, dtype=float)
         if n:
             # one BLAS thread: the same bits on any number of cores
-            with threadpool_limits(1, user_api="blas"):
+            with one_blas_thread():
                 spectrum = (self.diagonal, self.above, left, self._right)
                 _call("dgebrd", n, n, self._reflectors, n, *spectrum)
                 _apply(b"Q", b"T", self._reflectors, left, self.target)
@@ -99,7 +99,7 @@ class DampedProblem:
         """Return c of a solution."""
         coefficients = damped.solution.copy()
         if len(coefficients):
-            with threadpool_limits(1, user_api="blas"):
+            with one_blas_thread():
                 _apply(b"P", b"N", self._reflectors, self._right, coefficients)
         return coefficients
 

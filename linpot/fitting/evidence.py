@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
 
 from linpot.errors import ConvergenceError
 from linpot.fitting.whitened import LARGEST_CONDITION, WhitenedBlocks
+from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def maximise_evidence(
     limits = np.where(free, _FARTHEST, 0.0)
     first = np.log(start)
     logs, evaluations = first, 0
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         for _ in range(_ROUNDS):
             blocks = prepare(np.exp(logs))
             low = np.maximum(logs - _STEP * free, first - limits)

@@ -15,9 +15,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
-from threadpoolctl import threadpool_limits
 
 from linpot.fitting.downdate import downdate_factor, without_rows
+from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
@@ -145,7 +145,7 @@ def update_factor(factor: Floats, rows: Floats) -> Floats:
     # a triangle on a triangle takes less than half the work of rows on a triangle
     trapezoid = n if rows.shape == (n, n) and _is_triangular(rows) else 0
     # one BLAS thread: the same bits on any number of cores, and no fight with row threads
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         updated, _, _, info = lapack.dtpqrt(
             trapezoid,
             min(_BLOCK, n),

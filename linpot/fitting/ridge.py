@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from linpot import checks
 from linpot.fitting.bidiagonal import Damped, DampedProblem
 from linpot.fitting.constraints import LinearConstraints
 from linpot.fitting.estimator import FactorRegressor
 from linpot.fitting.factors import shift_target
+from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 PENALTY_RULES = ("evidence", "gcv")
@@ -145,7 +145,7 @@ class _Problem:
 
     def of_minimum_norm(self) -> tuple[Floats, float, float]:
         """Coefficients, residual and rank without a penalty, less directions of rounding."""
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             u, singular, vt = np.linalg.svd(self._factor[:-1, :-1])
             projected = u.T @ self._factor[:-1, -1]
         smallest = singular.max(initial=0.0) * np.finfo(float).eps * len(singular)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr_delete, solve_triangular
-from threadpoolctl import threadpool_limits
+
+from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 _DEPENDENT = 1e-7  # of its length: what is left of a column that others nearly span
@@ -104,7 +105,7 @@ def matching_pursuit(factor: Floats, n_rows: float, max_size: int | None = None)
     columns, target = factor[:-1, :-1], factor[:-1, -1]
     n_features = columns.shape[1]
     limit = n_features if max_size is None else min(max_size, n_features)
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         chosen = _Chosen(columns)
         record = _Record(factor, n_rows)
         residual = target
@@ -148,7 +149,7 @@ def lasso_path(factor: Floats, n_rows: float, max_size: int | None = None) -> Sp
     columns = factor[:-1, :-1]
     n_features = columns.shape[1]
     limit = n_features if max_size is None else min(max_size, n_features)
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         chosen = _Chosen(columns)
         record = _Record(factor, n_rows)
         coefficients = np.zeros(n_features)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr, solve_triangular
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from linpot import checks
 from linpot.fitting.estimator import FactorRegressor
+from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 METHODS = ("qr", "svd")
@@ -71,7 +71,7 @@ class TruncatedLeastSquares(FactorRegressor):
         tolerance = checks.non_negative("tolerance", self.tolerance)
         columns, target = factor[:-1, :-1], factor[:-1, -1]
         self.n_features_in_ = columns.shape[1]
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             if method == "svd":
                 u, singular, vt = np.linalg.svd(columns)
                 self.rank_ = rank = _rank(singular, tolerance)

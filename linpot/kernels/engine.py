@@ -66,7 +66,7 @@ def evaluate_blocks(
     radials, channels, groups, constants, products = program
     n_nodes, n_outputs, n_slots = products[5], len(weights), most_slots(first, last, slots)
     n_angular = len(radials[2]) * len(radials[2])
-    n_widest = 16 * _widest(channels[0])
+    n_widest = 16 * widest(channels[0])
     vectors, places = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
     radial = aligned(n_slots * n_widest).reshape(-1, n_widest)
     slope = None if forces is None else aligned(n_slots * n_widest).reshape(-1, n_widest)
@@ -129,7 +129,7 @@ def fill_block_features(first, last, layout, pairs, program, readout, features):
     centers, slots, _ = layout
     radials, channels, _, constants, products = program
     n_slots, n_angular = most_slots(first, last, slots), len(radials[2]) * len(radials[2])
-    n_widest = 16 * _widest(channels[0])
+    n_widest = 16 * widest(channels[0])
     vectors, places = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
     radial = aligned(n_slots * n_widest).reshape(-1, n_widest)
     harmonics = aligned(2 * 16 * n_angular).reshape(2, -1)
@@ -180,7 +180,7 @@ def add_design_rows(
     n_features = len(readout[0]) - 1
     n_species = len(radials[0])
     n_angular = len(radials[2]) * len(radials[2])
-    n_widest = 16 * _widest(channels[0])
+    n_widest = 16 * widest(channels[0])
     n_slots = most_slots(first, last, slots)
     vectors, places = aligned(n_slots * 48), np.empty((n_slots, 16), dtype=np.int64)
     radial = aligned(n_slots * n_widest).reshape(-1, n_widest)
@@ -235,7 +235,7 @@ def add_design_rows(
 
 
 @kernel
-def _widest(offsets):
+def widest(offsets):
     """Return the largest number of channels of any neighbor species."""
     widest = 1
     for z in range(len(offsets) - 1):

@@ -107,14 +107,18 @@ class EnergyEngine:
                 program.embedding, adjoint, energies, own_forces, virials,
             )  # fmt: skip
 
-        tasks = self._tasks(batch)
+        tasks = self.tasks(batch)
         if forces:
             return batch.summed(tasks, add, partial(result, energies))
         unused = np.empty((0, 6))
         return Work([partial(add, task, None, unused) for task in tasks], lambda: result(energies))
 
-    def _tasks(self, batch: PairBatch) -> list[Task]:
-        """Cut the blocks into tasks, the same for any number of threads: forces depend on it."""
+    def tasks(self, batch: PairBatch) -> list[Task]:
+        """
+        Cut the blocks of a batch into tasks, the same for any number of threads.
+
+        The order in which forces are summed depends on it.
+        """
         ranges = batch.blocks.ranges.tolist()
         size = max(BLOCKS_PER_TASK, -(-ranges[-1] // MOST_TASKS))
         return [

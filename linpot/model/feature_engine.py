@@ -116,7 +116,7 @@ class FeatureEngine(EnergyEngine):
                 first, last, layout, batch.pairs, program.arrays, program.readout, features
             )
 
-        run_tasks(work, self._tasks(batch), threads)
+        run_tasks(work, self.tasks(batch), threads)
         return features
 
     def design_rows(self, batch: PairBatch) -> list[Floats]:

@@ -66,7 +66,7 @@ class LinearPotential(BatchModel):
         for symbol in self.basis.elements:
             if symbol not in self.isolated_atom_energies:
                 raise InputError(f"`isolated_atom_energies` must name {symbol!r}")
-        finite_array("isolated_atom_energies", self._one_body, [None])
+        finite_array("isolated_atom_energies", self.one_body, [None])
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} functions on {s}" for s, n in self.n_functions.items())
@@ -98,7 +98,8 @@ class LinearPotential(BatchModel):
         return self.engine.leaf_weights([self.coefficients[None, a:b] for a, b in pairwise(starts)])
 
     @cached_property
-    def _one_body(self) -> Floats:
+    def one_body(self) -> Floats:
+        """E0 of every element: float64[n_species], eV."""
         return np.array([float(self.isolated_atom_energies[s]) for s in self.basis.elements])
 
     def with_coefficients(self, coefficients: Floats) -> LinearPotential:
@@ -116,7 +117,7 @@ class LinearPotential(BatchModel):
     def work_on(self, batch: PairBatch, *, forces: bool = True) -> Work:
         """Cut the evaluation of packed pairs into tasks; see `BatchModel.work_on`."""
         batch = batch.within(self.elements, self.cutoffs)
-        one_body = self._one_body[batch.species]
+        one_body = self.one_body[batch.species]
 
         def result(energies: Floats, *summed: Floats) -> Predictions:
             return Predictions.of_atoms(batch.first_atoms, energies[:, 0] + one_body, *summed)

@@ -14,7 +14,8 @@ from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
 _VOIGT = np.array([0, 4, 8, 5, 2, 1])
-_FULL = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
+FULL = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
+"""Where the elements of a symmetric tensor stand among xx yy zz yz xz xy."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ class Prediction:
         """Return the sum with what another model says about the same structure."""
         return Prediction(
             self.energy + other.energy,
-            _sum(self.forces, other.forces),
-            _sum(self.virial, other.virial),
-            _sum(self.atomic_energies, other.atomic_energies),
-            _sum(self.atomic_virials, other.atomic_virials),
+            plus(self.forces, other.forces),
+            plus(self.virial, other.virial),
+            plus(self.atomic_energies, other.atomic_energies),
+            plus(self.atomic_virials, other.atomic_virials),
             {**self.extras, **other.extras},
         )
 
@@ -111,7 +112,7 @@ class Predictions(Sequence[Prediction]):
         starts = first_atoms[:-1]
         virials = None
         if atomic_virials is not None:
-            virials = np.add.reduceat(atomic_virials, starts, axis=0)[:, _FULL]
+            virials = np.add.reduceat(atomic_virials, starts, axis=0)[:, FULL]
         return cls(
             first_atoms,
             np.add.reduceat(atomic_energies, starts),
@@ -168,10 +169,10 @@ class Predictions(Sequence[Prediction]):
         return Predictions(
             self.first_atoms,
             self.energies + other.energies,
-            _sum(self.forces, other.forces),
-            _sum(self.virials, other.virials),
-            _sum(self.atomic_energies, other.atomic_energies),
-            _sum(self.atomic_virials, other.atomic_virials),
+            plus(self.forces, other.forces),
+            plus(self.virials, other.virials),
+            plus(self.atomic_energies, other.atomic_energies),
+            plus(self.atomic_virials, other.atomic_virials),
             extras,
         )
 
@@ -193,5 +194,6 @@ class Work:
     result: Callable[[], Predictions]
 
 
-def _sum(a: Floats | None, b: Floats | None) -> Floats | None:
+def plus(a: Floats | None, b: Floats | None) -> Floats | None:
+    """Return the sum of two arrays, or None where one is missing."""
     return None if a is None or b is None else a + b

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -162,6 +162,38 @@ def draw_dimers(axes: Axes, dimers: Sequence[DimerScan]) -> None:
     axes.set_ylabel("energy of two atoms (eV)")
     axes.legend(fontsize="small", frameon=False)
     _tidy(axes)
+
+
+def draw_reliability(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """
+    Draw the share of errors inside intervals against their nominal level.
+
+    Parameters
+    ----------
+    curves : mapping of property to {"level": ..., "coverage": ...}
+        Above the diagonal, intervals are wider than they need to be.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(4.0, 3.8), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0.0, 1.0], [0.0, 1.0], color=_GREY, linewidth=0.8)
+    for index, (name, curve) in enumerate(curves.items()):
+        axes.plot(
+            curve["level"],
+            curve["coverage"],
+            marker=_MARKERS[index % len(_MARKERS)],
+            markersize=4.0,
+            color=_COLORS[index % len(_COLORS)],
+            label=name,
+        )
+    axes.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0), aspect="equal")
+    axes.set(xlabel="nominal level of the intervals", ylabel="share of errors inside")
+    axes.legend(fontsize="small", frameon=False)
+    _tidy(axes)
+    return figure
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from linpot.checks import finite_array
 from linpot.errors import FileFormatError, InputError
+from linpot.model.committee import Committee
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
-from linpot.model.sum import learned_part, with_learned_part
+from linpot.model.sum import ModelSum, learned_part, with_learned_part
+from linpot.structures.neighbors import Neighbors
 from linpot.structures.structure import Structure
-from linpot.uncertainty.conformal import Calibration, checked_level
+from linpot.uncertainty.conformal import Calibration
 from linpot.uncertainty.extrapolation import ActiveSet
 from linpot.uncertainty.posterior import Posterior
 from linpot.uncertainty.spread import Spread, spread_of
@@ -33,7 +34,7 @@ class ErrorBars:
     learned : LinearPotential
     posterior : Posterior
     calibrations : dict of property to Calibration
-        "energy" (eV per atom) and "forces" (eV/A), as far as the data had them.
+        "energy" (eV per atom), "forces" (eV/A) and "stress" (eV/A^3), as far as the data had them.
     active : ActiveSet
     """
 
@@ -56,7 +57,7 @@ class ErrorBars:
         """
         learned = learned_part(potential)
         arrays = learned.attachments
-        if "posterior/root" not in arrays:
+        if not has_error_bars(potential):
             raise InputError(
                 "the potential has no error bars; make it with `linpot.fit_with_error_bars`"
             )
@@ -86,13 +87,75 @@ class ErrorBars:
             arrays[f"calibration/{name}/scores"] = own.scores
             arrays[f"calibration/{name}/floor"] = np.array(own.floor)
             arrays[f"calibration/{name}/n_clusters"] = np.array(own.n_clusters)
+            arrays[f"calibration/{name}/inflation"] = np.array(own.inflation)
+            arrays[f"calibration/{name}/ends"] = np.array(own.ends, dtype=np.int64)
+            arrays[f"calibration/{name}/growth"] = np.array([own.power, own.reference])
         return with_learned_part(potential, learned_part(potential).with_attachments(arrays))
 
-    def spread(self, structure: Structure) -> Spread:
+    def spread(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        forces: bool = True,
+        threads: int = 1,
+    ) -> Spread:
         """Return the deviations of a structure under the posterior, not calibrated."""
-        return spread_of(self.learned.engine, self.posterior, [structure])[0]
+        engine, structures = self.learned.engine, [structure]
+        return spread_of(
+            engine, self.posterior, structures, [neighbors], forces=forces, threads=threads
+        )[0]
 
-    def half_widths(self, structure: Structure, level: float) -> tuple[float, Floats]:
+    def committee(self, potential: EnergyModel, *, n_members: int = 10, seed: int = 0) -> Committee:
+        """
+        Draw a committee from the posterior, evaluated in one pass; its spread is not calibrated.
+
+        Parameters
+        ----------
+        potential : EnergyModel
+            The one that these error bars belong to.
+        n_members, seed : int
+
+        Returns
+        -------
+        Committee
+        """
+        return Committee(potential, self.posterior.draw(n_members, seed=seed))
+
+    def energy_half_width(
+        self,
+        structure: Structure,
+        level: float,
+        neighbors: Neighbors | None = None,
+        *,
+        threads: int = 1,
+    ) -> float:
+        """
+        Return half of the calibrated interval of the energy, without evaluating derivatives.
+
+        Parameters
+        ----------
+        structure : Structure
+        level : float
+        neighbors : Neighbors, optional
+            As in `EnergyModel.predict`.
+        threads : int
+
+        Returns
+        -------
+        float, eV
+
+        Raises
+        ------
+        InputError
+            See `half_widths`.
+        """
+        spread = self.spread(structure, neighbors, forces=False, threads=threads)
+        return self._energy(spread, structure, level)
+
+    def half_widths(
+        self, structure: Structure, level: float, *, threads: int = 1
+    ) -> tuple[float, Floats]:
         """
         Return half of the calibrated intervals of energy and forces.
 
@@ -101,6 +164,7 @@ class ErrorBars:
         structure : Structure
         level : float
             Share of left-out labels that the intervals cover.
+        threads : int
 
         Returns
         -------
@@ -112,95 +176,63 @@ class ErrorBars:
         InputError
             If the data had no energies or no forces to calibrate on, or too few structures.
         """
-        for name in ("energy", "forces"):
-            if name not in self.calibrations:
-                raise InputError(
-                    f"the error bars have no calibration of {name}: no labels in the fit"
-                )
-        spread, n = self.spread(structure), structure.n_atoms
-        energy = self.calibrations["energy"].half_widths(np.array(spread.energy / n), level)
-        return float(energy) * n, self.calibrations["forces"].half_widths(spread.forces, level)
+        forces, spread = self._calibration_of("forces"), self.spread(structure, threads=threads)
+        assert spread.forces is not None
+        energy = self._energy(spread, structure, level)
+        return energy, forces.half_widths(spread.forces, level)
+
+    def stress_half_widths(self, structure: Structure, level: float) -> Floats:
+        """
+        Return half of the calibrated intervals of the stress.
+
+        Parameters
+        ----------
+        structure : Structure
+            Periodic in three dimensions.
+        level : float
+
+        Returns
+        -------
+        float64[6], eV/A^3
+
+        Raises
+        ------
+        InputError
+            See `half_widths`.
+        """
+        own = self._calibration_of("stress")
+        return own.half_widths(self.spread(structure).stress(structure), level)
+
+    @property
+    def inflation(self) -> float:
+        """
+        How much larger errors of left-out labels are than the posterior says.
+
+        Root mean squares, of the property in which it is most.
+        """
+        return max((own.inflation for own in self.calibrations.values()), default=1.0)
+
+    def _energy(self, spread: Spread, structure: Structure, level: float) -> float:
+        scale = np.array(spread.misfit_energy / structure.n_atoms)
+        return float(self._calibration_of("energy").half_widths(scale, level)) * structure.n_atoms
+
+    def _calibration_of(self, name: str) -> Calibration:
+        if name not in self.calibrations:
+            raise InputError(f"the error bars have no calibration of {name}: no labels in the fit")
+        return self.calibrations[name]
 
     def grades(self, structure: Structure, *, threads: int = 1) -> Floats:
         """Return the extrapolation grade of every atom: float64[n_atoms]."""
         return self.active.grades(self.learned.engine, structure, threads=threads)
 
 
-@dataclass(frozen=True)
-class WithError:
-    """
-    A property and how it varies over a committee.
-
-    Attributes
-    ----------
-    value : float
-        Of the potential itself.
-    std : float
-        Of the members around `value`.
-    interval : (float, float)
-        Quantiles of the members at the level asked for.
-    members : float64[n_members]
-    """
-
-    value: float
-    std: float
-    interval: tuple[float, float]
-    members: Floats = field(repr=False)
-
-
-def with_error_bar(
-    property_function: Callable[[EnergyModel], Any],
-    potential: EnergyModel,
-    *,
-    n_members: int = 20,
-    level: float = 0.9,
-    seed: int = 0,
-) -> WithError:
-    """
-    Return any number computed from a potential, with its error bar from the posterior.
-
-    The posterior knows of noise, not of what the basis cannot express: the interval is that of
-    the committee, not calibrated.
-
-    Parameters
-    ----------
-    property_function : callable
-        Takes a potential and returns a number: a lattice constant, a barrier ...
-    potential : EnergyModel
-        With error bars.
-    n_members : int
-    level : float
-    seed : int
-
-    Returns
-    -------
-    WithError
-
-    Raises
-    ------
-    InputError
-        If the potential has no error bars, or the property is not a finite number.
-    """
-    level = checked_level(level)
-    bars = ErrorBars.of(potential)
-    value = _number(property_function(potential))
-    members = np.array(
-        [
-            _number(
-                property_function(
-                    with_learned_part(potential, bars.learned.with_coefficients(coefficients))
-                )
-            )
-            for coefficients in bars.posterior.draw(n_members, seed=seed)
-        ]
+def has_error_bars(potential: EnergyModel) -> bool:
+    """Whether a potential carries error bars."""
+    parts: Sequence[EnergyModel] = (
+        potential.parts if isinstance(potential, ModelSum) else [potential]
     )
-    low, high = np.quantile(members, [0.5 - 0.5 * level, 0.5 + 0.5 * level]).tolist()
-    std = float(np.sqrt(np.mean((members - value) ** 2)))
-    return WithError(value, std, (low, high), members)
-
-
-def _number(value: Any) -> float:
-    return float(finite_array("the property", value, []))
+    learned = [part for part in parts if isinstance(part, LinearPotential)]
+    return len(learned) == 1 and "posterior/root" in learned[0].attachments
 
 
 def _calibration(arrays: Mapping[str, NDArray], name: str) -> Calibration:
@@ -208,6 +240,15 @@ def _calibration(arrays: Mapping[str, NDArray], name: str) -> Calibration:
     scores = finite_array("scores", arrays[f"{prefix}/scores"], [None])
     floor = float(finite_array("floor", arrays[f"{prefix}/floor"], []))
     n_clusters = int(finite_array("n_clusters", arrays[f"{prefix}/n_clusters"], []))
-    if floor < 0.0 or n_clusters < 1 or not len(scores) or np.any(np.diff(scores) < 0.0):
+    inflation = float(finite_array("inflation", arrays[f"{prefix}/inflation"], []))
+    power, reference = finite_array("growth", arrays[f"{prefix}/growth"], [2]).tolist()
+    ends = tuple(int(end) for end in finite_array("ends", arrays[f"{prefix}/ends"], [None]))
+    if list(ends) != sorted(set(ends)) or (ends and (ends[0] < 1 or ends[-1] != len(scores))):
+        raise InputError(f"parts of the scores of {name} must follow one another to their end")
+    found = Calibration(floor, scores, n_clusters, inflation, ends, power, reference)
+    ascending = all((np.diff(part) >= 0.0).all() for part in found.parts)
+    if floor < 0.0 or n_clusters < 1 or not len(scores) or not ascending:
         raise InputError(f"scores of {name} must ascend, with a floor and a number of clusters")
-    return Calibration(floor, scores, n_clusters)
+    if min(inflation, power, reference) <= 0.0:
+        raise InputError(f"`inflation` and growth of {name} must be positive, got {inflation}")
+    return found

@@ -7,14 +7,16 @@ Nothing here knows of atoms, and no inverse is formed: deviations and draws are 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
-from threadpoolctl import threadpool_limits
+from scipy.linalg.blas import dtrsm
 
 from linpot import checks
 from linpot.errors import InputError
+from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +38,11 @@ class Posterior:
     mean: Floats
     root: Floats
     noise_variance: float
+
+    @cached_property
+    def _root(self) -> Floats:
+        """The root in the order that BLAS takes without a copy."""
+        return np.asfortranarray(self.root)
 
     @classmethod
     def of_ridge(
@@ -81,7 +88,7 @@ class Posterior:
         mean = checks.finite_array("mean", mean, [n_features])
         scale = np.ones(n_features) if scales is None else scales
         stacked = np.concatenate([factor * scale, np.sqrt(penalty) * np.eye(n_features)])
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             triangle = np.linalg.qr(stacked, mode="r")
         diagonal = np.abs(np.diag(triangle))
         if diagonal.min(initial=np.inf) <= n_features * np.finfo(float).eps * diagonal.max():
@@ -90,6 +97,28 @@ class Posterior:
                 f"give a larger `penalty` than {penalty}"
             )
         return cls(mean, triangle / scale / np.sqrt(noise_variance), float(noise_variance))
+
+    def widened(self, steps: Floats) -> Posterior:
+        """
+        Return the distribution with ``B^T B`` added to its covariance, B rows of steps.
+
+        With ``T B^T B T^T + 1 = L L^T`` the new root is the triangle of ``L^-1 T``.
+
+        Parameters
+        ----------
+        steps : float64[m, n_features]
+            ``B T^T``: dimensionless, so that stiff directions keep their digits.
+
+        Returns
+        -------
+        Posterior
+            Around the same mean.
+        """
+        n = len(self.mean)
+        with one_blas_thread():
+            upper = np.linalg.qr(np.concatenate([steps, np.eye(n)]), mode="r")
+            root = np.linalg.qr(solve_triangular(upper, self.root, trans="T"), mode="r")
+        return Posterior(self.mean, np.asarray(root), self.noise_variance)
 
     def std(self, rows: Floats) -> Floats:
         """
@@ -103,7 +132,8 @@ class Posterior:
         -------
         float64[n_rows]
         """
-        return np.asarray(np.sqrt((self.whiten(rows) ** 2).sum(axis=0)))
+        whitened = self.whiten(rows)
+        return np.asarray(np.sqrt(np.einsum("ij,ij->j", whitened, whitened)))
 
     def whiten(self, rows: Floats) -> Floats:
         """
@@ -117,8 +147,8 @@ class Posterior:
         -------
         float64[n_features, n_rows]
         """
-        with threadpool_limits(1, user_api="blas"):
-            return np.asarray(solve_triangular(self.root, rows.T, trans="T", check_finite=False))
+        with one_blas_thread():
+            return np.asarray(dtrsm(1.0, self._root, rows.T, trans_a=1))
 
     def draw(self, n_members: int, *, seed: int = 0) -> Floats:
         """
@@ -137,6 +167,6 @@ class Posterior:
         """
         checks.integer("n_members", n_members, low=1)
         normal = np.random.default_rng(seed).normal(size=(n_members, len(self.mean)))
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             steps = solve_triangular(self.root, normal.T, check_finite=False).T
         return np.asarray(self.mean + steps)

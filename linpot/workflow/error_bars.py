@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
+from linpot import checks
 from linpot.errors import InputError
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import learned_part, with_learned_part
@@ -11,37 +14,20 @@ from linpot.structures.dataset import Dataset
 from linpot.uncertainty.error_bars import ErrorBars
 from linpot.uncertainty.extrapolation import find_active_set
 from linpot.workflow.api import Data, as_dataset
-from linpot.workflow.calibration import CalibratedFit, calibrated_fit
-from linpot.workflow.fit import Monitor
-from linpot.workflow.provenance import provenance
+from linpot.workflow.calibration import KINDS, prepare_folds
+from linpot.workflow.fit import FitResult, Monitor, Silent, check_test, finish_fit
 from linpot.workflow.settings import FitSettings
 
-SAME = 1e-2
-"""Largest difference of coefficients of one fit from factors in another order, over the largest."""
 
-
-def fit_with_error_bars(
-    train: Data,
-    *,
-    settings: FitSettings | None = None,
-    folds: int = 5,
-    level: float = 0.9,
-    monitor: Monitor | None = None,
-) -> EnergyModel:
+def fit_with_error_bars(train: Data, **options: Any) -> EnergyModel:
     """
     Fit a potential by ridge and attach posterior, calibration and active set.
-
-    Coefficients are those of `fit` up to rounding.
 
     Parameters
     ----------
     train : path, Dataset or Atoms
-    settings : FitSettings, optional
-    folds : int
-        Blocks of consecutive structures, left out in turn to calibrate.
-    level : float
-        At which intervals are made narrow.
-    monitor : Monitor, optional
+    **options
+        Of `run_fit_with_error_bars`.
 
     Returns
     -------
@@ -50,59 +36,75 @@ def fit_with_error_bars(
     Raises
     ------
     InputError
-        See `calibrated_fit`.
+        See `run_fit_with_error_bars`.
     """
-    settings = settings or FitSettings()
-    data = as_dataset(train)
-    found = calibrated_fit(data, settings=settings, folds=folds, level=level, monitor=monitor)
-    potential = found.fit.solution.potential
-    learned = learned_part(potential).with_provenance(
-        **provenance(data, None, settings, found.fit.solution.solver),
-        e0_sources=dict(found.session.reference.sources),
-    )
-    return _attached(with_learned_part(potential, learned), found, data, settings)
+    return run_fit_with_error_bars(as_dataset(train), **options).potential
 
 
-def add_error_bars(
-    potential: EnergyModel,
+def run_fit_with_error_bars(
     train: Dataset,
-    settings: FitSettings,
     *,
-    folds: int = 5,
+    test: Dataset | None = None,
+    settings: FitSettings | None = None,
+    kind: str = "posterior",
+    folds: int | str = 5,
     level: float = 0.9,
     monitor: Monitor | None = None,
-) -> EnergyModel:
+    origin: Mapping[str, Any] | None = None,
+    on_fit: Callable[[FitResult], None] | None = None,
+) -> FitResult:
     """
-    Attach error bars to a potential that was fitted to the same data with the same settings.
+    Fit a potential, measure its errors and attach error bars, from one pass over the rows.
+
+    Coefficients are those of `run_fit` up to rounding.
 
     Parameters
     ----------
-    potential : EnergyModel
     train : Dataset
-    settings : FitSettings
-    folds, level, monitor
-        See `fit_with_error_bars`.
+    test : Dataset, optional
+        Only evaluated: nothing is chosen or calibrated by it.
+    settings : FitSettings, optional
+        The solver must be ridge.
+    kind : str
+        "posterior", or "pops" for a posterior that is widened by the misfit, at the cost of three
+        more passes over the data.
+    folds : int or str
+        Number of blocks of consecutive structures that are left out in turn to calibrate; or
+        "groups", for use on structures unlike those of any group.
+    level : float
+        At which intervals are made narrow.
+    monitor : Monitor, optional
+    origin : mapping, optional
+        See `run_fit`.
+    on_fit : callable, optional
+        Called with the fit before its error bars are made.
 
     Returns
     -------
-    EnergyModel
+    FitResult
 
     Raises
     ------
     InputError
-        See `calibrated_fit`; or if the potential comes from other data or settings.
+        If the solver is not ridge, or there are fewer structures than folds or than the level
+        needs.
     """
-    found = calibrated_fit(train, settings=settings, folds=folds, level=level, monitor=monitor)
-    own, again = learned_part(potential).coefficients, found.fit.posterior.mean
-    if own.shape != again.shape or np.abs(own - again).max() > SAME * np.abs(own).max():
-        raise InputError("`potential` must come from the same data and settings as its error bars")
-    return _attached(potential, found, train, settings)
-
-
-def _attached(
-    potential: EnergyModel, found: CalibratedFit, train: Dataset, settings: FitSettings
-) -> EnergyModel:
-    learned = learned_part(potential)
+    settings, monitor = settings or FitSettings(), monitor or Silent()
+    checks.one_of("kind", kind, KINDS)
+    if settings.solver != "ridge":
+        raise InputError(f"error bars need a ridge solver, got {settings.solver!r}")
+    check_test(train, test)
+    folded = prepare_folds(train, settings, folds, monitor, test=test)
+    result = finish_fit(
+        folded.session, folded.plan, train, test=test, monitor=monitor, origin=origin
+    )
+    if on_fit is not None:
+        on_fit(result)
+    found = folded.calibrated(kind, level, monitor)
+    learned = learned_part(result.potential).with_provenance(
+        error_bars={"kind": kind, "folds": folds}
+    )
     active = find_active_set(learned.engine, train, threads=settings.threads)
     bars = ErrorBars(learned, found.fit.posterior, found.calibrations, active)
-    return bars.attached_to(potential)
+    potential = with_learned_part(result.potential, learned)
+    return replace(result, potential=bars.attached_to(potential))

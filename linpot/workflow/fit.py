@@ -211,12 +211,40 @@ def run_fit(
     """
     settings = settings or FitSettings()
     monitor = monitor or Silent()
-    if test is not None:
-        _check_test(train, test)
+    check_test(train, test)
     plan = plan_fit(train, settings, test=test)
     monitor.planned(plan)
     session = gather_rows(train, plan, settings, monitor)
-    reference = session.reference
+    return finish_fit(session, plan, train, test=test, monitor=monitor, origin=origin)
+
+
+def finish_fit(
+    session: FitSession,
+    plan: FitPlan,
+    train: Dataset,
+    *,
+    test: Dataset | None = None,
+    monitor: Monitor | None = None,
+    origin: Mapping[str, Any] | None = None,
+) -> FitResult:
+    """
+    Solve, measure errors, and write down where the potential comes from.
+
+    Parameters
+    ----------
+    session : FitSession
+    plan : FitPlan
+    train, test : Dataset
+    monitor : Monitor, optional
+    origin : mapping, optional
+        See `run_fit`.
+
+    Returns
+    -------
+    FitResult
+    """
+    settings, reference = session.settings, session.reference
+    monitor = monitor or Silent()
     monitor.stage("solve", 1)
     solution, walls = solve_without_holes(session, plan.distances, train)
     monitor.advance(1)
@@ -312,8 +340,17 @@ def gather_rows(
     return session
 
 
-def _check_test(train: Dataset, test: Dataset) -> None:
-    """Refuse before the fit what could not be evaluated after it."""
+def check_test(train: Dataset, test: Dataset | None) -> None:
+    """
+    Refuse before the fit what could not be evaluated after it.
+
+    Raises
+    ------
+    InputError
+        If the test data have other elements, or no labels.
+    """
+    if test is None:
+        return
     unknown = [symbol for symbol in test.symbols if symbol not in train.symbols]
     if unknown:
         raise InputError(

@@ -357,17 +357,18 @@ class FitSession:
                         "structures must not lie below the lowest energy of the data where an "
                         f"energy window is set, got {lowest} eV per atom; prepare the fit anew"
                     )
-        for block in self._built(structures):
+        for block in self.row_blocks(structures):
             yield keyed(block, self.settings.weights, merged=self.merged, fold=0)
 
-    def _built(self, structures: Dataset) -> Iterator[RowBlock]:
+    def row_blocks(self, structures: Dataset) -> Iterator[RowBlock]:
+        """Build the rows of structures again, for what factors cannot give."""
         targets = Targets(self.baseline, self.reference.values)
         return stream_rows(self.builder, structures, targets, threads=self.settings.threads)
 
     def _exact_rows(self, structures: Dataset, plan: Changed) -> tuple[Floats, Floats]:
         """Rows of labels to be met, without those that symmetry repeats or empties."""
         n = self.basis.n_features
-        rows = np.concatenate([block.rows for block in self._built(structures)])
+        rows = np.concatenate([block.rows for block in self.row_blocks(structures)])
         matrix, values = rows[:, :n], rows[:, n:] @ plan.combination
         return independent_rows(matrix, values)
 

@@ -1,0 +1,95 @@
+"""Error bars of any number that is computed with a potential."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from linpot.checks import finite_array
+from linpot.model.protocol import EnergyModel
+from linpot.uncertainty.conformal import checked_level
+from linpot.uncertainty.error_bars import ErrorBars
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WithError:
+    """
+    A property, its error bar, and how it varies over a committee.
+
+    Attributes
+    ----------
+    value : float
+        Of the potential itself.
+    std : float
+        Root mean square of the members' differences from `value`, times `inflation`.
+    interval : (float, float)
+        At the level asked for, around `value`.
+    inflation : float
+        See `ErrorBars.inflation`.
+    members : float64[n_members]
+        Of the committee, not inflated.
+    """
+
+    value: float
+    std: float
+    interval: tuple[float, float]
+    inflation: float
+    members: Floats = field(repr=False)
+
+
+def with_error_bar(
+    property_function: Callable[[EnergyModel], Any],
+    potential: EnergyModel,
+    *,
+    n_members: int = 20,
+    level: float = 0.9,
+    seed: int = 0,
+) -> WithError:
+    """
+    Return any number computed from a potential, with an error bar.
+
+    Members of a committee are drawn from the posterior. Their spread is multiplied by the factor by
+    which errors of left-out labels exceed the posterior; the interval is that of Student's t for
+    the number of members. It is honest for properties to which the coefficients matter as they
+    matter to labels, of structures like those of the data. No label of the property was seen, so
+    that no coverage is guaranteed: errors of a property that is a small difference of large
+    energies may cancel or not, and an error of the reference calculations is not part of it.
+
+    Parameters
+    ----------
+    property_function : callable
+        Takes a potential and returns a number: a lattice constant, a barrier ...
+    potential : EnergyModel
+        With error bars.
+    n_members : int
+    level : float
+    seed : int
+
+    Returns
+    -------
+    WithError
+
+    Raises
+    ------
+    InputError
+        If the potential has no error bars, or the property is not a finite number.
+    """
+    level = checked_level(level)
+    bars = ErrorBars.of(potential)
+    value = _number(property_function(potential))
+    committee = bars.committee(potential, n_members=n_members, seed=seed)
+    members = np.array([_number(property_function(committee.member(k))) for k in range(n_members)])
+    std = bars.inflation * float(np.sqrt(np.mean((members - value) ** 2)))
+    half = std * float(student.ppf(0.5 + 0.5 * level, n_members))
+    return WithError(value, std, (value - half, value + half), bars.inflation, members)
+
+
+def _number(value: Any) -> float:
+    return float(finite_array("the property", value, []))
