@@ -6,6 +6,7 @@ The public names and nothing else; README.md has a first example.
 
 from importlib.metadata import version as _version
 
+from linpot.baselines.dispersion import Dispersion
 from linpot.baselines.zbl import ZBL
 from linpot.basis.ace import Basis, build_basis
 from linpot.basis.radial import RadialParameters
@@ -61,6 +62,7 @@ __all__ = [
     "BayesianRidge",
     "ConvergenceError",
     "Dataset",
+    "Dispersion",
     "EnergyModel",
     "ErrorBars",
     "ExtrapolationError",
