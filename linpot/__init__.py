@@ -6,6 +6,12 @@ The public names and nothing else; README.md has a first example.
 
 from importlib.metadata import version as _version
 
+from linpot.baselines.calculator_baseline import (
+    CalculatorBaseline,
+    MemoryCache,
+    register_calculator,
+)
+from linpot.baselines.d3 import D3
 from linpot.baselines.dispersion import Dispersion
 from linpot.baselines.zbl import ZBL
 from linpot.basis.ace import Basis, build_basis
@@ -24,6 +30,7 @@ from linpot.fitting.sparse import Lasso, MatchingPursuit
 from linpot.fitting.truncated import TruncatedLeastSquares
 from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
+from linpot.io.disk_cache import DiskCache
 from linpot.io.potential_file import load_potential as load
 from linpot.io.potential_file import save_potential as save
 from linpot.io.shipped_data import shipped_silicon
@@ -56,12 +63,15 @@ __version__ = _version("linpot")
 
 __all__ = [
     "ARD",
+    "D3",
     "ZBL",
     "Basis",
     "BasisSpecification",
     "BayesianRidge",
+    "CalculatorBaseline",
     "ConvergenceError",
     "Dataset",
+    "DiskCache",
     "Dispersion",
     "EnergyModel",
     "ErrorBars",
@@ -80,6 +90,7 @@ __all__ = [
     "LinearPotential",
     "LinpotCalculator",
     "MatchingPursuit",
+    "MemoryCache",
     "MliapModel",
     "ModelSum",
     "NoiseLevels",
@@ -110,6 +121,7 @@ __all__ = [
     "prepare_fit",
     "read_dataset",
     "read_lammps",
+    "register_calculator",
     "run_fit",
     "run_tuning",
     "save",
