@@ -12,6 +12,7 @@ from ase.build import bulk, molecule
 from ase.calculators.calculator import Calculator, SCFError, all_changes
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
+from joblib import Parallel, delayed
 
 import linpot
 from linpot.baselines.calculator_baseline import (
@@ -135,6 +136,10 @@ def test_key_is_the_content():
         model.predict(other)
     CalculatorBaseline("counting", {"sigma": 2.6}, cache=model.cache).predict(structure)
     assert COUNTS["calls"] == before + 6
+    register_calculator("counting", counting, version="2")  # other code, other results
+    model.predict(structure)
+    assert COUNTS["calls"] == before + 7
+    register_calculator("counting", counting)
 
 
 def test_memory_is_bounded():
@@ -248,7 +253,39 @@ def test_tblite_is_known_by_name():
     assert found.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-8)
     # self-consistent to 1e-6 Hartree by default
     assert np.allclose(found.forces, atoms.get_forces(), rtol=0, atol=1e-5)
+    # what came before does not matter: no start from the density of another structure
+    model = CalculatorBaseline("tblite")
+    model.predict(structure_from_atoms(molecule("H2O2")))
+    assert np.array_equal(model.predict(structure_from_atoms(molecule("H2O"))).forces, found.forces)
     with pytest.raises(InputError, match="`method` must be one of GFN1-xTB, GFN2-xTB, IPEA1-xTB"):
         CalculatorBaseline("tblite", {"method": "PM6"}).predict(
             structure_from_atoms(molecule("H2"))
         )
+
+
+def test_threads_and_processes_get_the_same(tmp_path):
+    structures = [structure_from_atoms(copper(seed)) for seed in range(6)]
+    model = CalculatorBaseline("emt")
+    expected = [CalculatorBaseline("emt").predict(s).forces for s in structures]
+    found = Parallel(n_jobs=4, backend="threading")(delayed(model.predict)(s) for s in structures)
+    assert all(np.array_equal(a.forces, b) for a, b in zip(found, expected, strict=True))
+    state = model.__getstate__()
+    assert "calculator" not in state
+    assert set(state) >= {"name", "parameters", "symbols", "cache"}
+
+
+def test_dimers_are_not_scanned_with_calculators():
+    """Scans of a hundred dimers, some of them nearly on top of each other, are not for those."""
+    atoms = [copper(seed) for seed in range(4)]
+    for each in atoms:
+        each.calc = EMT()
+    labels = [Labels(a.get_potential_energy(), a.get_forces()) for a in atoms]
+    data = linpot.Dataset(
+        [structure_from_atoms(a, labels=own) for a, own in zip(atoms, labels, strict=True)]
+    )
+    before = COUNTS["calls"]
+    settings = linpot.FitSettings(n_functions=20, baseline=["zbl", CalculatorBaseline("counting")])
+    result = linpot.run_fit(data, settings=settings)
+    assert COUNTS["calls"] == before + 4
+    assert any("dimers were checked without calculator" in note for note in result.notes)
+    assert result.walls.dimers[0].is_repulsive

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
 import json
 from collections import OrderedDict
@@ -33,6 +34,8 @@ from linpot.structures.structure import Structure
 
 Arrays = Mapping[str, NDArray[np.float64]]
 Factory = Callable[..., Calculator]
+
+_ONE_AT_A_TIME = Lock()
 
 
 class ResultCache(Protocol):
@@ -60,6 +63,10 @@ class MemoryCache:
         self._bytes = 0
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type[MemoryCache], tuple[float]]:
+        """Go to other processes empty."""
+        return MemoryCache, (1e-6 * self.max_bytes,)
+
     def get(self, key: str) -> Arrays | None:
         """Return what was put under a key, or None."""
         with self._lock:
@@ -82,7 +89,7 @@ def _size(arrays: Arrays) -> int:
     return sum(array.nbytes for array in arrays.values()) + 500  # and what Python needs
 
 
-def register_calculator(name: str, factory: Factory) -> None:
+def register_calculator(name: str, factory: Factory, *, version: str = "") -> None:
     """
     Say what calculator a name stands for, here and in potential files.
 
@@ -92,6 +99,8 @@ def register_calculator(name: str, factory: Factory) -> None:
     factory : callable
         Takes the parameters of a `CalculatorBaseline` as keywords, returns an ASE calculator. Being
         called with what a file says, it should refuse what it does not know.
+    version : str
+        Of the code behind it: results of other versions in a cache are not used.
 
     Raises
     ------
@@ -100,6 +109,7 @@ def register_calculator(name: str, factory: Factory) -> None:
     """
     if _FACTORIES.setdefault(name, factory) is not factory:
         raise InputError(f"the calculator name {name!r} is taken; choose another one")
+    _VERSIONS[name] = version
 
 
 @register_model
@@ -108,8 +118,8 @@ class CalculatorBaseline(ManyAtOnce):
     """
     The energy of an ASE calculator.
 
-    Structures are evaluated one after another, each of them once: results are kept by content
-    (elements, positions, cell, periodicity, name and parameters).
+    Structures are evaluated one after another, also if several threads ask, and each of them once:
+    results are kept by content (elements, positions, cell, periodicity; name, version, parameters).
 
     Attributes
     ----------
@@ -134,6 +144,7 @@ class CalculatorBaseline(ManyAtOnce):
     cache: ResultCache = field(default_factory=MemoryCache, compare=False, repr=False)
     kind = "calculator"
     part_name = "calculator"
+    can_be_scanned = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -149,6 +160,10 @@ class CalculatorBaseline(ManyAtOnce):
         for symbol in self.symbols or ():
             if symbol not in atomic_numbers or symbol == "X":
                 raise InputError(f"`symbols` must name elements, got {symbol!r}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the calculator behind: other processes make their own."""
+        return {name: value for name, value in self.__dict__.items() if name != "calculator"}
 
     @property
     def cutoff(self) -> float:
@@ -198,7 +213,8 @@ class CalculatorBaseline(ManyAtOnce):
             key = self._key(structure)
             arrays = self.cache.get(key)
             if arrays is None:
-                arrays = self._evaluate(structure)
+                with _ONE_AT_A_TIME:  # calculators have a state
+                    arrays = self._evaluate(structure)
                 self.cache.put(key, arrays)
             if arrays["forces"].shape != (structure.n_atoms, 3):
                 raise InputError(
@@ -214,7 +230,9 @@ class CalculatorBaseline(ManyAtOnce):
     def _key(self, structure: Structure) -> str:
         """Return a hash of everything that the result depends on."""
         digest = hashlib.sha256()
-        digest.update(json.dumps([self.name, self.parameters], sort_keys=True).encode())
+        digest.update(
+            json.dumps([self.name, _version(self.name), self.parameters], sort_keys=True).encode()
+        )
         periodic = structure.cell if any(structure.pbc) else np.zeros((3, 3))
         for array in (structure.numbers, structure.positions, periodic, np.array(structure.pbc)):
             digest.update(np.ascontiguousarray(array).tobytes())
@@ -222,6 +240,8 @@ class CalculatorBaseline(ManyAtOnce):
 
     def _evaluate(self, structure: Structure) -> Arrays:
         calculator = self.calculator
+        if hasattr(calculator, "reset"):
+            calculator.reset()  # or self-consistent ones would start from the last result
         atoms = Atoms(
             structure.numbers, structure.positions, cell=structure.cell, pbc=structure.pbc
         )
@@ -294,4 +314,12 @@ def _tblite(
     )
 
 
+def _version(name: str) -> str:
+    """Return the version of a calculator, as far as it is known."""
+    if name == "tblite" and importlib.util.find_spec("tblite") is not None:
+        return importlib.metadata.version("tblite")
+    return _VERSIONS.get(name, "")
+
+
 _FACTORIES: dict[str, Factory] = {"tblite": _tblite}
+_VERSIONS: dict[str, str] = {}

@@ -28,9 +28,12 @@ class EnergyModel(ABC):
     ----------
     kind : str
         Name by which files find the class; see `linpot.model.registry`.
+    can_be_scanned : bool
+        Whether atoms at any distance have an energy, at a cost that scans of dimers may have.
     """
 
     kind: ClassVar[str]
+    can_be_scanned: ClassVar[bool] = True
 
     @property
     def part_name(self) -> str:
