@@ -81,15 +81,34 @@ def water(quick: bool) -> dict[str, Any]:
     folder = data_folder() / "water_rpbe_d3"
     train = linpot.read_dataset(folder / "water_train.extxyz.gz")
     test = linpot.read_dataset(folder / "water_test.extxyz.gz")
-    models: dict[str, linpot.EnergyModel | None] = {
+    models: dict[str, Any] = {
         "none": None,
         "D3(BJ) of RPBE": linpot.D3("rpbe"),
         "D3(zero) of RPBE": linpot.D3("rpbe", "zero"),
         "C6 of free atoms": linpot.Dispersion.of_free_atoms(["H", "O"]),
     }
     if quick:
-        return curve("water", train[:4], test[:2], (2,), models)
-    return curve("water", train, test, (5, 10, 20, 37), models)
+        train, test, sizes = train[:4], test[:2], (2,)
+    else:
+        sizes = (5, 10, 20, 37)
+    settings = linpot.FitSettings(n_functions=N_FUNCTIONS["water"])
+    fitted = linpot.fit_coefficients(
+        train, models["C6 of free atoms"], settings=settings, prior=0.5
+    )
+    models["C6 fitted to all training data"] = fitted.model
+    pairs = ["-".join(pair) for pair in models["C6 of free atoms"].c6]
+    c6 = {
+        pair: {"free_atoms": round(start, 3), "fitted": round(value, 3), "std": round(std, 3)}
+        for pair, start, value, std in zip(
+            pairs,
+            models["C6 of free atoms"].coefficients,
+            fitted.coefficients,
+            fitted.std,
+            strict=True,
+        )
+    }
+    print("water C6", c6, flush=True)
+    return {"c6_eV_A6": c6, "curves": curve("water", train, test, sizes, models)}
 
 
 def ethanol(quick: bool) -> dict[str, Any]:

@@ -51,6 +51,7 @@ from linpot.workflow.api import descriptors, evaluate, fit, tune
 from linpot.workflow.cross_validation import cross_validate
 from linpot.workflow.error_bars import fit_with_error_bars
 from linpot.workflow.fit import FitResult, prepare_fit, run_fit
+from linpot.workflow.linear_baseline import LinearFit, fit_coefficients
 from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_levels
 from linpot.workflow.selection import Selection, basis_for_pool, select
 from linpot.workflow.session import FitSession
@@ -87,6 +88,7 @@ __all__ = [
     "Labels",
     "LammpsDriver",
     "Lasso",
+    "LinearFit",
     "LinearPotential",
     "LinpotCalculator",
     "MatchingPursuit",
@@ -115,6 +117,7 @@ __all__ = [
     "evaluate",
     "find_noise_levels",
     "fit",
+    "fit_coefficients",
     "fit_with_error_bars",
     "learned_part",
     "load",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Any
@@ -264,6 +264,45 @@ class Dispersion(ManyAtOnce):
                     threads=threads,
                 )
         return batch if any(s.is_bulk for s in structures) else None
+
+    @property
+    def coefficients(self) -> Floats:
+        """What the energy is linear in: C6 of all pairs, in the order of `c6`, eV A^6."""
+        return np.array([self.c6[pair] for pair in self.c6])
+
+    def with_coefficients(self, coefficients: Floats) -> Dispersion:
+        """Return the model with other C6; C8 keep their ratio to them, damping stays."""
+        values = np.asarray(coefficients, dtype=np.float64)
+        ratios = self._ratios()
+        c8 = None if self.c8 is None else dict(zip(self.c6, values * ratios, strict=True))
+        return replace(self, c6=dict(zip(self.c6, values.tolist(), strict=True)), c8=c8)
+
+    def design(self, structure: Structure) -> Floats:
+        """
+        Return what the energy is linear in, see `LinearModel.design`.
+
+        Returns
+        -------
+        float64[7 + 3 n_atoms, n_pairs]
+            For C6 of 1 eV A^6 each, C8 in the ratio that they have.
+        """
+        columns = []
+        for unit in np.eye(len(self.c6)):
+            found = self.with_coefficients(unit).predict(structure)
+            virial = np.asarray(found.virial).ravel()[[0, 4, 8, 5, 2, 1]]
+            columns.append(
+                np.concatenate([[found.energy], virial, np.asarray(found.forces).ravel()])
+            )
+        return np.column_stack(columns)
+
+    def _ratios(self) -> Floats:
+        """C8/C6 of all pairs, A^2."""
+        if self.c8 is None:
+            return np.zeros(len(self.c6))
+        for pair, c6 in self.c6.items():
+            if c6 == 0.0 and self.c8[pair] > 0.0:
+                raise InputError(f"`c6` of {'-'.join(pair)} must be positive where `c8` is, got 0")
+        return np.array([self.c8[p] / c6 if c6 > 0.0 else 0.0 for p, c6 in self.c6.items()])
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Return plain values."""
