@@ -51,7 +51,7 @@ def errors(train: linpot.Dataset, test: linpot.Dataset, n_functions: int, baseli
     found = linpot.run_fit(train, test=test, settings=settings).test["all"]
     return {
         f"{name}_{kind}": round(1e3 * found[name][kind], 3)
-        for name, kind in product(("energy", "forces"), ("mae", "rmse"))
+        for name, kind in product(("energy", "forces"), ("mae", "rmse", "p95"))
     }
 
 
