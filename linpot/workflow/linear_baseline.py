@@ -9,7 +9,6 @@ docs/dispersion.md. The potential itself is then fitted on top of the model foun
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ from linpot.model.packing import pack
 from linpot.model.protocol import EnergyModel, LinearModel
 from linpot.structures.dataset import Dataset
 from linpot.workflow.fit import plan_fit
-from linpot.workflow.keys import EVERY_FOLD, Key, keyed, weight_of
+from linpot.workflow.keys import Key, keyed, weight_of
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.targets import Targets, energies_without
 
@@ -78,6 +77,7 @@ def fit_coefficients(
         Its coefficients are where the search for the penalty starts, and the mean of the prior.
     settings : FitSettings, optional
         Of the learned part; their baseline is taken off first and must not hold the model.
+        Restraints are left out: they act where dispersion is nothing.
     prior : float, optional
         Standard deviation of the coefficients around those of the model, as a share of them: 0.3 if
         they are known to 30 %. Without it the data alone decide, and may decide badly: see `std`.
@@ -117,7 +117,7 @@ def fit_coefficients(
     builder = RowBuilder.for_data(FeatureEngine(plan.basis), settings.weights, train)
     targets = Targets(plan.baseline, reference.values)
     free = [reference.sources[s] == "least squares" for s in plan.basis.elements]
-    factor, n_rows = _joint_factor(train, model, builder, targets, settings, plan.restraints)
+    factor, n_rows = _joint_factor(train, model, builder, targets, settings)
     n, n_columns = plan.basis.n_features, len(start)
     one_body = n + n_columns + np.flatnonzero(free)
     scales = settings.prior.scales(plan.basis)
@@ -145,7 +145,6 @@ def _joint_factor(
     builder: RowBuilder,
     targets: Targets,
     settings: FitSettings,
-    restraints: Any,
 ) -> tuple[Floats, int]:
     """Return the weighted factor of ``[features columns one_body y]`` and the number of rows."""
     basis = builder.engine.basis
@@ -157,12 +156,6 @@ def _joint_factor(
         for block in builder.weighted(index, structure, targets([structure])[0], rows):
             key, weighted = keyed(block, settings.weights, merged=False, fold=0)
             factors.add(key, weighted[:, :-1], weighted[:, -1])
-    if restraints:
-        for block in builder.build([(0, s, s.labels) for s in restraints]):
-            # the learned part alone is to vanish there
-            none = np.zeros((len(block.y), n_columns + len(basis.elements)))
-            key = (None, block.name, EVERY_FOLD)
-            factors.add(key, np.hstack([block.X, none]), block.y)
     return factors.combined(lambda key: weight_of(settings.weights, key))
 
 
