@@ -1,5 +1,5 @@
 """
-Figures of docs/performance.md, drawn from the committed results.
+Figures of docs/performance.md, drawn from the committed results, and of docs/dispersion.md.
 
     python -m benchmarks.figures
 """
@@ -18,8 +18,11 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+import linpot
 from benchmarks.record import RESULTS
 from benchmarks.stages import STAGES
+from linpot.structures.neighbors import find_neighbors
+from linpot.structures.structure import Structure
 
 FOLDER = Path(__file__).parents[1] / "docs" / "figures"
 INK, LIGHT, ACCENT = "#33415c", "#dfe6f2", "#c8553d"
@@ -139,12 +142,51 @@ def draw_cost(path: Path, results: dict[str, Any]) -> None:
     plt.close(figure)
 
 
+def draw_dispersion(path: Path) -> None:
+    """Two carbon atoms under all dampings, and what a cutoff leaves out of a crystal of argon."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.2))
+    r = np.linspace(1.5, 7.0, 200)
+    apart = [
+        Structure(np.array([6, 6]), [[0, 0, 0], [0, 0, d]], np.zeros((3, 3)), (False,) * 3)
+        for d in r
+    ]
+    settings: tuple[tuple[str, dict[str, Any], str], ...] = (
+        ("undamped", {"damping": None}, LIGHT),
+        ("Becke-Johnson, R = 2.9 A", {}, INK),
+        ("Tang-Toennies, b = 3 / A", {"damping": "tang-toennies", "damping_decays": 3.0}, ACCENT),
+    )
+    for label, damping, color in settings:
+        model = linpot.Dispersion.of_free_atoms(["C"], **damping)
+        energies = model.predict_many(apart, forces=False).energies
+        left.plot(r, 1e3 * energies, color=color if color != LIGHT else SHADES[2], label=label)
+    left.set_ylim(-90, 5)
+    left.set_xlabel("distance of two C (A)")
+    left.set_ylabel("energy (meV)")
+    left.legend(frameon=False, fontsize=8)
+    cell = 5.3 / 2 * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    argon = Structure(np.array([18]), np.zeros((1, 3)), cell, (True,) * 3)
+    model = linpot.Dispersion.of_free_atoms(["Ar"], damping=None, accuracy=1e-12)
+    exact = model.predict(argon, forces=False).energy
+    cutoffs = np.arange(4.0, 20.01, 0.1)
+    lengths = np.linalg.norm(find_neighbors(argon, 20.1).vectors(argon.positions, cell), axis=1)
+    terms = -0.5 * model.coefficients[0] / lengths**6
+    cut = np.array([terms[lengths < c].sum() for c in cutoffs])
+    right.semilogy(cutoffs, np.abs(cut / exact - 1.0), color=INK)
+    right.set_xlabel("cutoff of a plain sum (A)")
+    right.set_ylabel("part of the energy left out")
+    right.set_title("crystal of argon", fontsize=9)
+    figure.tight_layout()
+    figure.savefig(path, bbox_inches="tight")
+    plt.close(figure)
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     mpl.rcParams["svg.hashsalt"] = "linpot"
     mpl.rcParams["savefig.facecolor"] = "white"
     draw_engine(FOLDER / "engine.svg")
     draw_cost(FOLDER / "cost.svg", json.loads((RESULTS / "engine.json").read_text()))
+    draw_dispersion(FOLDER / "dispersion.svg")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,13 @@ The public names and nothing else; README.md has a first example.
 
 from importlib.metadata import version as _version
 
+from linpot.baselines.calculator_baseline import (
+    CalculatorBaseline,
+    MemoryCache,
+    register_calculator,
+)
+from linpot.baselines.d3 import D3
+from linpot.baselines.dispersion import Dispersion
 from linpot.baselines.zbl import ZBL
 from linpot.basis.ace import Basis, build_basis
 from linpot.basis.radial import RadialParameters
@@ -23,6 +30,7 @@ from linpot.fitting.sparse import Lasso, MatchingPursuit
 from linpot.fitting.truncated import TruncatedLeastSquares
 from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
+from linpot.io.disk_cache import DiskCache
 from linpot.io.potential_file import load_potential as load
 from linpot.io.potential_file import save_potential as save
 from linpot.io.shipped_data import shipped_silicon
@@ -45,6 +53,7 @@ from linpot.workflow.api import descriptors, evaluate, fit, tune
 from linpot.workflow.cross_validation import cross_validate
 from linpot.workflow.error_bars import fit_with_error_bars
 from linpot.workflow.fit import FitResult, prepare_fit, run_fit
+from linpot.workflow.linear_baseline import LinearFit, fit_coefficients
 from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_levels
 from linpot.workflow.selection import Selection, basis_for_pool, select
 from linpot.workflow.session import FitSession
@@ -57,13 +66,17 @@ __version__ = _version("linpot")
 
 __all__ = [
     "ARD",
+    "D3",
     "ZBL",
     "Basis",
     "BasisSpecification",
     "BayesianRidge",
+    "CalculatorBaseline",
     "Committee",
     "ConvergenceError",
     "Dataset",
+    "DiskCache",
+    "Dispersion",
     "EnergyModel",
     "ErrorBars",
     "ExtrapolationError",
@@ -78,9 +91,11 @@ __all__ = [
     "Labels",
     "LammpsDriver",
     "Lasso",
+    "LinearFit",
     "LinearPotential",
     "LinpotCalculator",
     "MatchingPursuit",
+    "MemoryCache",
     "MliapModel",
     "ModelSum",
     "NoiseLevels",
@@ -105,12 +120,14 @@ __all__ = [
     "evaluate",
     "find_noise_levels",
     "fit",
+    "fit_coefficients",
     "fit_with_error_bars",
     "learned_part",
     "load",
     "prepare_fit",
     "read_dataset",
     "read_lammps",
+    "register_calculator",
     "run_fit",
     "run_tuning",
     "save",

@@ -102,13 +102,26 @@ class RowBuilder:
         for (index, structure, target), rows in zip(
             observations, self.engine.design_rows(batch), strict=True
         ):
-            blocks += self._weighted(index, structure, target, rows)
+            blocks += self.weighted(index, structure, target, rows)
         return blocks
 
-    def _weighted(
+    def weighted(
         self, index: int, structure: Structure, target: Labels, rows: Floats
     ) -> list[RowBlock]:
-        """Scale rows so that residuals of different cells compare, and by weights inside groups."""
+        """
+        Scale rows so that residuals of different cells compare, and by weights inside groups.
+
+        Parameters
+        ----------
+        index, structure, target
+            See `build`.
+        rows : float64[7 + 3 n_atoms, n_columns]
+            Energy, virial and forces for a coefficient of 1 each; see `FeatureEngine.design_rows`.
+
+        Returns
+        -------
+        list of RowBlock
+        """
         group, n_atoms = structure.group, structure.n_atoms
         lowest = self.lowest.get(composition(structure), 0.0)
         factor = structure.weight * self.weights.energy_factor(structure, lowest)

@@ -313,6 +313,20 @@ def power_of_two(typing_context, shifted):
     return shifted(shifted), generate
 
 
+@intrinsic
+def choose_below(typing_context, x, limit, below, above):
+    """Return `below` in the places where x is below a limit, `above` in the others."""
+
+    def generate(context, builder, signature, arguments):
+        kind = signature.return_type
+        bound = _splat(context, builder, arguments[1], signature.args[1], kind)
+        return builder.select(
+            builder.fcmp_ordered("<", arguments[0], bound), arguments[2], arguments[3]
+        )
+
+    return x(x, limit, below, above), generate
+
+
 def _overload(symbol, operation):
     def choose(a, b):
         if isinstance(a, LanesType) or isinstance(b, LanesType):

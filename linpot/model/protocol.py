@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,12 @@ class EnergyModel(ABC):
     ----------
     kind : str
         Name by which files find the class; see `linpot.model.registry`.
+    can_be_scanned : bool
+        Whether atoms at any distance have an energy, at a cost that scans of dimers may have.
     """
 
     kind: ClassVar[str]
+    can_be_scanned: ClassVar[bool] = True
 
     @property
     def part_name(self) -> str:
@@ -161,6 +164,27 @@ class EnergyModel(ABC):
             Naming the first unknown element.
         """
         return species_indices(structure, self.elements)
+
+
+class LinearModel(Protocol):
+    """What a model offers whose energy is linear in its coefficients."""
+
+    @property
+    def coefficients(self) -> Floats:
+        """float64[n_columns]."""
+
+    def with_coefficients(self, coefficients: Floats) -> EnergyModel:
+        """Return the model with other coefficients."""
+
+    def design(self, structure: Structure) -> Floats:
+        """
+        Return the rows of a structure for a coefficient of 1 each.
+
+        Returns
+        -------
+        float64[7 + 3 n_atoms, n_columns]
+            Energy, virial xx yy zz yz xz xy, force components, per unit of the coefficient.
+        """
 
 
 class ManyAtOnce(EnergyModel):

@@ -168,6 +168,16 @@ def learned_part(model: EnergyModel) -> LinearPotential:
     return learned[0]
 
 
+def without_unscannable(model: EnergyModel) -> tuple[EnergyModel, tuple[str, ...]]:
+    """Return a potential without parts that scans leave out, and the names of these parts."""
+    parts = model.parts if isinstance(model, ModelSum) else (model,)
+    kept = tuple(part for part in parts if part.can_be_scanned)
+    if len(kept) == len(parts) or not kept:
+        return model, ()
+    names = tuple(part.part_name for part in parts if not part.can_be_scanned)
+    return kept[0] if len(kept) == 1 else ModelSum(kept), names
+
+
 def with_learned_part(model: EnergyModel, learned: LinearPotential) -> EnergyModel:
     """
     Return a potential with another learned part.

@@ -9,7 +9,7 @@ from ase.data import chemical_symbols
 
 from linpot.errors import HoleError
 from linpot.model.protocol import EnergyModel
-from linpot.model.sum import learned_part
+from linpot.model.sum import learned_part, without_unscannable
 from linpot.structures.dataset import Dataset
 from linpot.structures.distances import PairDistances
 from linpot.structures.structure import Labels, Structure
@@ -94,10 +94,16 @@ def solve_without_holes(
 
     def check(solution: Solution) -> Walls:
         threads = session.settings.threads
-        return Walls(
-            check_dimers(solution.potential, shortest),
-            check_compression(solution.potential, shortest, structures, threads=threads),
+        scanned, left_out = without_unscannable(solution.potential)
+        walls = Walls(
+            check_dimers(scanned, shortest),
+            check_compression(scanned, shortest, structures, threads=threads),
         )
+        if left_out:
+            walls.notes.append(
+                f"dimers were checked without {', '.join(left_out)}, which costs too much"
+            )
+        return walls
 
     solution = session.solve()
     walls = check(solution)
