@@ -40,7 +40,13 @@ def test_a_model_stays_what_it_is():
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ("zlb", "one of zbl"),
+        ("zlb", "one of zbl, coulomb, dispersion, d3, tblite, none"),
+        ("d3", "'d3' needs a functional"),
+        ("d3:pbe:bj", "'d3' needs a functional"),
+        ("tblite", "'tblite' needs a method"),
+        ("coulomb:Na", "like 'coulomb:Na=1,Cl=-1'"),
+        ("coulomb:Na=1", "coulomb does not know 'Si'"),
+        ("dispersion:big", "takes no arguments"),
         ("zbl,zbl", "'zbl' once"),
         ("zbl,none", "'none' alone"),
         ("zbl:hard", "takes no arguments, got 'zbl:hard'"),
@@ -66,3 +72,21 @@ def test_a_model_must_know_all_elements():
 def test_settings_refuse_before_any_work():
     with pytest.raises(InputError, match="one of zbl"):
         linpot.fit([], baseline="d3:pbe,zlb")
+
+
+def test_terms_become_models():
+    distances = {("Na", "Na"): PairDistances(3.0, 3.5, True)}
+    distances |= {("Cl", "Na"): PairDistances(2.3, 2.8, True)}
+    distances |= {("Cl", "Cl"): PairDistances(3.0, 4.0, True)}
+    text = "zbl,coulomb:Na=1,Cl=-1,dispersion,d3:pbe"
+    table = {"zbl": True, "coulomb": {"Na": 1, "Cl": -1}, "dispersion": True, "d3": "pbe"}
+    for same in (text, table):
+        total = build_baseline(parse_baseline(same), distances, ("Na", "Cl"))
+        assert [part.kind for part in total.parts] == ["zbl", "coulomb", "dispersion", "d3"]
+        assert total.part_names == ("zbl", "coulomb", "dispersion")
+        assert total.parts[1].charges == {"Na": 1.0, "Cl": -1.0}
+        assert total.parts[3].functional == "pbe"
+    given = build_baseline(parse_baseline("coulomb"), distances, ("Na", "Cl"))
+    assert given.charges is None  # those of the structures
+    xtb = build_baseline(parse_baseline("tblite:GFN1-xTB"), distances, ("Na", "Cl"))
+    assert xtb.parameters == {"method": "GFN1-xTB"}

@@ -89,7 +89,8 @@ _WEIGHTS = Weights()
     type=Value("TERMS", checked_baseline),
     default="zbl",
     show_default=True,
-    help="Physics that is not learned: zbl (repulsion at short range), or none.",
+    help="Physics that is not learned: zbl (repulsion at short range), coulomb:Na=1,Cl=-1, "
+    "dispersion, d3:pbe, tblite:GFN1-xTB, several of them with commas, or none.",
 )
 @click.option(
     "--e0",

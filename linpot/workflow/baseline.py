@@ -6,6 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from linpot.baselines.calculator_baseline import CalculatorBaseline
+from linpot.baselines.coulomb import Coulomb
+from linpot.baselines.d3 import D3
+from linpot.baselines.dispersion import Dispersion
 from linpot.baselines.zbl import ZBL
 from linpot.errors import InputError
 from linpot.model.protocol import EnergyModel
@@ -135,12 +139,44 @@ def _zbl(term: Term, distances: Distances, elements: tuple[str, ...]) -> EnergyM
     return default_zbl(distances, elements)
 
 
+def _coulomb(term: Term, distances: Distances, elements: tuple[str, ...]) -> EnergyModel:
+    if term.words:
+        raise InputError(f"`baseline` must be like 'coulomb:Na=1,Cl=-1', got '{term}'")
+    return Coulomb(term.values or None)
+
+
+def _dispersion(term: Term, distances: Distances, elements: tuple[str, ...]) -> EnergyModel:
+    _takes_nothing(term)
+    return Dispersion.of_free_atoms(elements)
+
+
+def _d3(term: Term, distances: Distances, elements: tuple[str, ...]) -> EnergyModel:
+    return D3(_one_word(term, "a functional, 'd3:pbe'"))
+
+
+def _tblite(term: Term, distances: Distances, elements: tuple[str, ...]) -> EnergyModel:
+    method = _one_word(term, "a method, 'tblite:GFN1-xTB'")
+    return CalculatorBaseline("tblite", {"method": method}, symbols=elements)
+
+
 def _takes_nothing(term: Term) -> None:
     if term.words or term.values:
         raise InputError(f"`baseline` {term.name!r} takes no arguments, got '{term}'")
 
 
-_BUILDERS: dict[str, Callable[[Term, Distances, tuple[str, ...]], EnergyModel]] = {"zbl": _zbl}
+def _one_word(term: Term, what: str) -> str:
+    if len(term.words) != 1 or term.values:
+        raise InputError(f"`baseline` {term.name!r} needs {what}, got '{term}'")
+    return term.words[0]
+
+
+_BUILDERS: dict[str, Callable[[Term, Distances, tuple[str, ...]], EnergyModel]] = {
+    "zbl": _zbl,
+    "coulomb": _coulomb,
+    "dispersion": _dispersion,
+    "d3": _d3,
+    "tblite": _tblite,
+}
 
 
 def _split(text: str) -> list[Term | EnergyModel]:
