@@ -166,17 +166,23 @@ def test_unknown_names_and_little_data_are_refused(data):
 @pytest.mark.parametrize("direction", DIRECTIONS, ids=lambda d: d.name)
 def test_a_step_up_and_down_changes_one_setting(data, direction):
     distances = plan_fit(data, SMALL).distances
-    up = direction.move(SMALL, 1.0, distances)
-    down = direction.move(SMALL, -1.0, distances)
+    begin = replace(SMALL, choose_from=60) if direction.holds == "choose_from" else SMALL
+    up = direction.move(begin, 1.0, distances)
+    down = direction.move(begin, -1.0, distances)
     assert up is not None
     assert down is not None
     assert direction.show(up, distances) != direction.show(down, distances)
     for moved in (up, down):
-        assert getattr(moved, direction.holds) != getattr(SMALL, direction.holds)
-        assert replace(moved, **{direction.holds: getattr(SMALL, direction.holds)}) == SMALL
+        assert getattr(moved, direction.holds) != getattr(begin, direction.holds)
+        assert replace(moved, **{direction.holds: getattr(begin, direction.holds)}) == begin
 
 
 def test_directions_end_where_settings_do():
+    choice = next(d for d in DIRECTIONS if d.holds == "choose_from")
+    assert choice.move(SMALL, -1.0, {}) is None
+    assert choice.move(SMALL, 1.0, {}).choose_from == 60
+    assert choice.move(replace(SMALL, choose_from=60), -1.0, {}) == SMALL
+    assert choice.move(replace(SMALL, choose_from=90), 1.0, {}) is None
     order, taper = (next(d for d in DIRECTIONS if d.name == n) for n in ("body order", "taper"))
     assert order.move(replace(SMALL, body_order=6), 1.0, {}) is None
     assert order.move(replace(SMALL, body_order=3), -1.0, {}) is None

@@ -15,6 +15,7 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure
 from linpot.uncertainty.conformal import Calibration, calibrate
 from linpot.uncertainty.spread import spread_of
+from linpot.workflow.choice import chosen, left_out
 from linpot.workflow.cross_validation import assign_folds
 from linpot.workflow.evaluate import residuals_of
 from linpot.workflow.fit import Monitor, Silent, gather_rows, plan_fit
@@ -86,9 +87,10 @@ def calibrated_fit(
     seen: dict[str, list[tuple[Floats, Floats]]] = {}
     monitor.stage("folds", folds)
     for fold in range(folds):
-        own = solve_with_posterior(session, without_fold=fold)
-        left_out = train.subset(i for i, k in enumerate(fold_of) if k == fold)
-        for pairs in deviations_and_residuals(session, own, left_out):
+        part, which = left_out(session, fold)
+        own = solve_with_posterior(part, without_fold=which)
+        held_out = train.subset(i for i, k in enumerate(fold_of) if k == fold)
+        for pairs in deviations_and_residuals(part, own, held_out):
             for name, pair in pairs.items():
                 seen.setdefault(name, []).append(pair)
         monitor.advance(fold + 1)
@@ -96,6 +98,7 @@ def calibrated_fit(
         name: calibrate([std for std, _ in pairs], [r for _, r in pairs], level=level)
         for name, pairs in seen.items()
     }
+    session = chosen(session)
     return CalibratedFit(session, solve_with_posterior(session), calibrations)
 
 

@@ -149,7 +149,7 @@ def solve_factors(
     if n_rows == 0:
         raise InputError("all weights are zero; give at least one property a positive weight")
     scales = settings.prior.scales(basis)
-    scaled = _scaled(factor, scales, combination)
+    scaled = scaled_factor(factor, scales, combination)
     del factor
     solver: FactorRegressor
     if settings.solver == "ridge":
@@ -168,8 +168,22 @@ def solve_factors(
     return solver.coef_ * scales, solver.get_solver_state()
 
 
-def _scaled(factor: Floats, scales: Floats, combination: Floats) -> Floats:
-    """Return the triangular factor of scaled features and one target."""
+def scaled_factor(factor: Floats, scales: Floats, combination: Floats) -> Floats:
+    """
+    Return the triangular factor of scaled features and one target.
+
+    Parameters
+    ----------
+    factor : float64[n_columns, n_columns]
+        Upper triangular, of ``[X one_body y]``.
+    scales : float64[n_features]
+    combination : float64[n_elements + 1]
+        The target is ``[one_body y] combination``.
+
+    Returns
+    -------
+    float64[n_features + 1, n_features + 1]
+    """
     n = len(scales)
     target = factor[:, n:] @ combination
     scaled = np.zeros((n + 1, n + 1), order="F")

@@ -17,6 +17,7 @@ from linpot.workflow.settings import FitSettings
 
 Move = Callable[[FitSettings, float, Distances], FitSettings | None]
 BODY_ORDERS = (3, 6)
+_MOST_TO_CHOOSE_FROM = 3  # times the functions that are kept
 _LONGEST_TAPER = 1.15  # of the shortest distance: beyond it the data themselves fade
 
 
@@ -133,6 +134,16 @@ def _angular_prior(settings: FitSettings, step: float, distances: Distances) -> 
     return replace(settings, prior=replace(prior, angular=_rounded(prior.angular * 1.5**step)))
 
 
+def _choose_from(settings: FitSettings, step: float, distances: Distances) -> FitSettings | None:
+    """Choose out of so many times the functions that are kept; once them is no choice."""
+    times = round(settings.columns_per_function) + int(step)
+    if not 1 <= times <= _MOST_TO_CHOOSE_FROM:
+        return None
+    n = settings.n_functions
+    many = {s: times * v for s, v in n.items()} if isinstance(n, Mapping) else times * n
+    return replace(settings, choose_from=None if times == 1 else many)
+
+
 DIRECTIONS = (
     Direction(
         "angular weight",
@@ -176,6 +187,14 @@ DIRECTIONS = (
         first=-1.0,
     ),
     Direction("pair weight", "pair_weight", True, _pair_weight, lambda s, _: f"{s.pair_weight:g}"),
+    Direction(
+        "functions to choose from",
+        "choose_from",
+        True,
+        _choose_from,
+        lambda s, _: f"{s.columns_per_function:.2g} times as many as are kept",
+        whole=True,
+    ),
     Direction(
         "energy weight", "weights", False, _energy_weight, lambda s, _: f"{s.weights.energy:g}"
     ),
