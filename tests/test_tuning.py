@@ -276,3 +276,17 @@ def test_evidence_decides_where_it_is_asked_to(data):
     assert "evidence rose by" in found.why
     with pytest.raises(InputError, match=r"`criterion` must be one of .*, got 'luck'"):
         linpot.tune(data, 30, settings=SMALL, criterion="luck")
+
+
+def test_tuning_chooses_functions_where_that_helps(data):
+    hold = {d.holds for d in DIRECTIONS} - {"choose_from"}
+    found = linpot.tune(data, 30, settings=SMALL, hold=hold)
+    assert [t.change for t in found.trials[:2]] == [
+        "start",
+        "functions to choose from 2 times as many as are kept",
+    ]
+    assert found.settings.choose_from in (60, 90)
+    assert {t.n_functions for t in found.trials} == {found.start.n_functions, 30}
+    learned = linpot.learned_part(found.fit().potential)
+    assert learned.n_functions == {"Si": 30}
+    assert found.best.errors["forces"]["mae"] < found.start.errors["forces"]["mae"]

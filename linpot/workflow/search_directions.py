@@ -146,12 +146,25 @@ def _choose_from(settings: FitSettings, step: float, distances: Distances) -> Fi
 
 DIRECTIONS = (
     Direction(
+        "energy weight", "weights", False, _energy_weight, lambda s, _: f"{s.weights.energy:g}"
+    ),
+    Direction(
+        "stress weight", "weights", False, _stress_weight, lambda s, _: f"{s.weights.stress:g}"
+    ),
+    Direction(
         "angular weight",
         "angular_weight",
         True,
         _angular_weight,
         lambda s, _: f"{s.angular_weight:g}",
         first=-1.0,
+    ),
+    Direction(
+        "offsets of body orders",
+        "degree_offsets",
+        True,
+        _offsets,
+        lambda s, _: _in_words(s.degree_offsets),
     ),
     Direction(
         "cutoff",
@@ -170,13 +183,6 @@ DIRECTIONS = (
         whole=True,
         first=-1.0,
     ),
-    Direction(
-        "offsets of body orders",
-        "degree_offsets",
-        True,
-        _offsets,
-        lambda s, _: _in_words(s.degree_offsets),
-    ),
     Direction("decay", "decay", True, _decay, lambda s, d: _of_pairs(_radial(s, d), "decay")),
     Direction(
         "taper",
@@ -187,20 +193,6 @@ DIRECTIONS = (
         first=-1.0,
     ),
     Direction("pair weight", "pair_weight", True, _pair_weight, lambda s, _: f"{s.pair_weight:g}"),
-    Direction(
-        "functions to choose from",
-        "choose_from",
-        True,
-        _choose_from,
-        lambda s, _: f"{s.columns_per_function:.2g} times as many as are kept",
-        whole=True,
-    ),
-    Direction(
-        "energy weight", "weights", False, _energy_weight, lambda s, _: f"{s.weights.energy:g}"
-    ),
-    Direction(
-        "stress weight", "weights", False, _stress_weight, lambda s, _: f"{s.weights.stress:g}"
-    ),
     Direction(
         "strength of high body orders",
         "prior",
@@ -223,8 +215,17 @@ DIRECTIONS = (
         lambda s, _: f"{s.prior.angular:g}",
         first=-1.0,
     ),
+    Direction(
+        "functions to choose from",
+        "choose_from",
+        True,
+        _choose_from,
+        lambda s, _: f"{s.columns_per_function:.2g} times as many as are kept",
+        whole=True,
+    ),
 )
-"""In the order in which they are tried: weights found before the basis lead into a corner of it."""
+"""In the order in which they are tried: weights cost a second; the basis comes before the prior, which
+else suits the basis at the start too well; a choice costs several other trials and wants the prior."""
 
 
 def extended(strengths: tuple[float, ...]) -> tuple[float, ...]:
