@@ -148,7 +148,7 @@ def test_result_fits_with_what_it_found(data, tuned):
     [
         ({"solver": "ard"}, "`solver` must be one of ridge, got 'ard'"),
         ({"max_degree": 8.0}, "`max_degree` must not be given for tuning"),
-        ({"memory_limit": 0.6}, r"tuning needs about .* GB, but `memory_limit` is 0.6"),
+        ({"memory_limit": 0.76}, r"tuning needs about .* GB, but `memory_limit` is 0.76"),
     ],
 )
 def test_what_cannot_be_tuned_is_refused(data, changes, message):

@@ -224,8 +224,8 @@ DIRECTIONS = (
         whole=True,
     ),
 )
-"""In the order in which they are tried: weights cost a second; the basis comes before the prior, which
-else suits the basis at the start too well; a choice costs several other trials and wants the prior."""
+"""In the order in which they are tried: weights cost a second; the basis comes before the prior,
+which else suits the first basis too well; a choice costs several trials and wants the prior."""
 
 
 def extended(strengths: tuple[float, ...]) -> tuple[float, ...]:
