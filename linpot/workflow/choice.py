@@ -81,9 +81,11 @@ def choose_functions(
             rows = triangular(rows) if len(rows) > len(kept) else rows
             factors.merge((group, name, min(fold, 0)), rows, one.n_rows)  # restraints keep theirs
     builder = RowBuilder(FeatureEngine(small), session.builder.weights, session.builder.lowest)
-    return FitSession(
+    chosen_session = FitSession(
         builder, session.baseline, session.reference, factors, settings, merged=session.merged
     )
+    chosen_session.restraints = session.restraints  # their rows are in the factors
+    return chosen_session
 
 
 def chosen(session: FitSession) -> FitSession:
