@@ -258,7 +258,7 @@ def test_trials_are_in_the_provenance_and_the_metrics(data, tuned):
 def test_evidence_of_labels_does_not_depend_on_units_of_weights(data):
     """Weights times a factor, penalty times its square: the same model of the same labels."""
     rows = FoldedFit(data, SMALL, Silent())
-    bare = replace(SMALL, restraint=0.0, penalty=1e-4)
+    bare = replace(SMALL, restraint=0.0, dense_restraint=0.0, penalty=1e-4)
     rows = FoldedFit(data, bare, Silent())
     weights = linpot.Weights(energy=200.0 * 7.0, forces=7.0, stress=21.0)
     found = rows.measure(replace(bare, weights=weights, penalty=49e-4))[1]
