@@ -31,7 +31,7 @@ def write_results(name: str, results: dict[str, Any]) -> Path:
     document = {
         "benchmark": name,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": {"processor": _processor(), "cores": len(os.sched_getaffinity(0))},
         "versions": versions(),
         **results,
@@ -40,7 +40,8 @@ def write_results(name: str, results: dict[str, Any]) -> Path:
     return path
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Return the commit, marked if files of the package differ from it."""
     commit = _git("rev-parse", "--short", "HEAD")
     return commit + ("+changes" if _git("status", "--porcelain", "--", "../linpot") else "")
 

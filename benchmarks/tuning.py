@@ -3,9 +3,10 @@ Elements of Zuo et al. (2020): what tuning makes of the default recipe.
 
 Every element goes through ``linpot fit TRAIN --tune --test TEST`` as anybody would run it, with no
 setting of its own; the search sees training data only, the test set is evaluated once at the end.
-Written after every run.
+Written after every run; a run that fails is named at the end and does not stop the others, and
+``--missing`` goes on with those that the present commit has not finished.
 
-    python -m benchmarks.tuning [--elements Si,Mo] [--sizes 1000,149] [--minutes 5]
+    python -m benchmarks.tuning [--elements Si,Mo] [--sizes 1000,149] [--minutes 7] [--missing]
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time
 from typing import Any
 
 import linpot
-from benchmarks.record import RESULTS, data_folder, write_results
+from benchmarks.record import RESULTS, commit, data_folder, write_results
 
 ELEMENTS = ("Si", "Mo", "Ni", "Cu")
 THREADS = 2
@@ -33,13 +34,20 @@ GOALS = {
 }
 
 
-def measure(element: str, n_functions: int, minutes: float) -> dict[str, Any]:
+def measure(element: str, n_functions: int, minutes: float, criterion: str) -> dict[str, Any]:
     """Tune, fit and evaluate in this process."""
     folder = data_folder() / "zuo2020"
     train = linpot.read_dataset(folder / f"{element}_train.extxyz.gz")
     test = linpot.read_dataset(folder / f"{element}_test.extxyz.gz")
     begin = time.perf_counter()
-    tuned = linpot.tune(train, n_functions, minutes=minutes, threads=THREADS, on_trial=_show)
+    tuned = linpot.tune(
+        train,
+        n_functions,
+        minutes=minutes,
+        threads=THREADS,
+        criterion=criterion,
+        on_trial=_show,
+    )
     result = tuned.fit(test=test)
     seconds = time.perf_counter() - begin
     assert result.test is not None
@@ -50,6 +58,7 @@ def measure(element: str, n_functions: int, minutes: float) -> dict[str, Any]:
         "element": element,
         "n_functions": potential.n_functions[element],
         "minutes": minutes,
+        "criterion": criterion,
         "seconds_all": round(seconds, 1),
         "ended": tuned.ended,
         "n_trials": len(tuned.trials),
@@ -58,6 +67,7 @@ def measure(element: str, n_functions: int, minutes: float) -> dict[str, Any]:
         "best_left_out": _brief(tuned.best.errors),
         "score": round(tuned.best.score, 4),
         "test": result.test["all"],
+        "n_products": sum(program.n_leaves for program in potential.basis.programs),
         "dimers_repulsive": all(d.is_repulsive for d in result.walls.dimers),
         "settings": {
             **tuned.settings.as_dict(),
@@ -66,12 +76,14 @@ def measure(element: str, n_functions: int, minutes: float) -> dict[str, Any]:
             "angular_weight": tuned.settings.angular_weight,
             "pair_weight": tuned.settings.pair_weight,
             "degree_offsets": list(tuned.settings.degree_offsets),
+            "choose_from": tuned.settings.choose_from,
         },
         "trials": [
             {
                 "change": t.change,
                 "left_out": None if t.errors is None else _brief(t.errors),
                 "score": round(t.score, 4) if t.errors else None,
+                "log_evidence": round(t.log_evidence, 1) if t.errors else None,
                 "seconds": round(t.seconds, 1),
                 "accepted": t.accepted,
             }
@@ -108,25 +120,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--elements", default=",".join(ELEMENTS))
     parser.add_argument("--sizes", default="1000,149")
-    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--minutes", type=float, default=7.0)
+    parser.add_argument("--missing", action="store_true")
+    parser.add_argument("--by", default="cross-validation", help="criterion of the search")
     parser.add_argument("--one", nargs=2, metavar=("ELEMENT", "SIZE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         element, size = arguments.one
-        print(json.dumps(measure(element, int(size), arguments.minutes)))
+        print(json.dumps(measure(element, int(size), arguments.minutes, arguments.by)))
         return
     path = RESULTS / "tuning.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else {}
+    failed = []
     for size in arguments.sizes.split(","):
         for element in arguments.elements.split(","):
+            name = f"{element} {size}"
+            if arguments.missing and runs.get(name, {}).get("commit") == commit():
+                continue
             command = [sys.executable, "-m", "benchmarks.tuning", "--one", element, size]
-            command += ["--minutes", str(arguments.minutes)]
-            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            run = json.loads(output.splitlines()[-1])
+            command += ["--minutes", str(arguments.minutes), "--by", arguments.by]
+            done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+            if done.returncode != 0:
+                failed.append(name)
+                continue
+            run = json.loads(done.stdout.splitlines()[-1])
             run["goals_met"] = goals_met(run, size)
-            runs[f"{element} {size}"] = run
+            runs[name] = {**run, "commit": commit()}
             print(_line(run), flush=True)
             write_results("tuning", {"seed": 0, "threads": THREADS, "goals": GOALS, "runs": runs})
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
 def _line(run: dict[str, Any]) -> str:

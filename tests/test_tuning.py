@@ -148,7 +148,7 @@ def test_result_fits_with_what_it_found(data, tuned):
     [
         ({"solver": "ard"}, "`solver` must be one of ridge, got 'ard'"),
         ({"max_degree": 8.0}, "`max_degree` must not be given for tuning"),
-        ({"memory_limit": 0.6}, r"tuning needs about .* GB, but `memory_limit` is 0.6"),
+        ({"memory_limit": 0.76}, r"tuning needs about .* GB, but `memory_limit` is 0.76"),
     ],
 )
 def test_what_cannot_be_tuned_is_refused(data, changes, message):
@@ -166,17 +166,23 @@ def test_unknown_names_and_little_data_are_refused(data):
 @pytest.mark.parametrize("direction", DIRECTIONS, ids=lambda d: d.name)
 def test_a_step_up_and_down_changes_one_setting(data, direction):
     distances = plan_fit(data, SMALL).distances
-    up = direction.move(SMALL, 1.0, distances)
-    down = direction.move(SMALL, -1.0, distances)
+    begin = replace(SMALL, choose_from=60) if direction.holds == "choose_from" else SMALL
+    up = direction.move(begin, 1.0, distances)
+    down = direction.move(begin, -1.0, distances)
     assert up is not None
     assert down is not None
     assert direction.show(up, distances) != direction.show(down, distances)
     for moved in (up, down):
-        assert getattr(moved, direction.holds) != getattr(SMALL, direction.holds)
-        assert replace(moved, **{direction.holds: getattr(SMALL, direction.holds)}) == SMALL
+        assert getattr(moved, direction.holds) != getattr(begin, direction.holds)
+        assert replace(moved, **{direction.holds: getattr(begin, direction.holds)}) == begin
 
 
 def test_directions_end_where_settings_do():
+    choice = next(d for d in DIRECTIONS if d.holds == "choose_from")
+    assert choice.move(SMALL, -1.0, {}) is None
+    assert choice.move(SMALL, 1.0, {}).choose_from == 60
+    assert choice.move(replace(SMALL, choose_from=60), -1.0, {}) == SMALL
+    assert choice.move(replace(SMALL, choose_from=90), 1.0, {}) is None
     order, taper = (next(d for d in DIRECTIONS if d.name == n) for n in ("body order", "taper"))
     assert order.move(replace(SMALL, body_order=6), 1.0, {}) is None
     assert order.move(replace(SMALL, body_order=3), -1.0, {}) is None
@@ -270,3 +276,17 @@ def test_evidence_decides_where_it_is_asked_to(data):
     assert "evidence rose by" in found.why
     with pytest.raises(InputError, match=r"`criterion` must be one of .*, got 'luck'"):
         linpot.tune(data, 30, settings=SMALL, criterion="luck")
+
+
+def test_tuning_chooses_functions_where_that_helps(data):
+    hold = {d.holds for d in DIRECTIONS} - {"choose_from"}
+    found = linpot.tune(data, 30, settings=SMALL, hold=hold)
+    assert [t.change for t in found.trials[:2]] == [
+        "start",
+        "functions to choose from 2 times as many as are kept",
+    ]
+    assert found.settings.choose_from in (60, 90)
+    assert {t.n_functions for t in found.trials} == {found.start.n_functions, 30}
+    learned = linpot.learned_part(found.fit().potential)
+    assert learned.n_functions == {"Si": 30}
+    assert found.best.errors["forces"]["mae"] < found.start.errors["forces"]["mae"]

@@ -64,6 +64,14 @@ class Basis:
         """First column of each centre species: int64[n_species + 1]."""
         return np.cumsum([0] + [p.n_features for p in self.programs]).astype(np.int64)
 
+    def has_functions_of(self, other: Basis) -> bool:
+        """Whether all functions are the same, in the same order."""
+        return self.specification == other.specification and all(
+            np.array_equal(mine, theirs)
+            for own, its in zip(self.programs, other.programs, strict=True)
+            for mine, theirs in zip(own.arrays().values(), its.arrays().values(), strict=True)
+        )
+
     def table(self) -> list[tuple[str, int, int, int, int, int]]:
         """
         Summarise the blocks for people.

@@ -74,6 +74,11 @@ _WEIGHTS = Weights()
     help="Basis functions per element, or 'Si=300,O=200'.  [default: 500]",
 )
 @click.option(
+    "--choose-from",
+    type=Value("N", parse_n_functions),
+    help="Make rows of so many functions and keep those that the data need most. --tune tries it.",
+)
+@click.option(
     "--max-degree",
     type=Value("D", parse_max_degree),
     help="Largest polynomial degree instead: one, or one per body order '16,12,10,8'.",
@@ -324,8 +329,11 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
             raise InputError("`us_per_atom` needs `tune`; give --tune, or --n-functions instead")
         if n_functions is not None:
             raise InputError("only one of `n_functions` and `us_per_atom` must be given, got both")
+        if options["choose_from"] is not None:
+            raise InputError("only one of `choose_from` and `us_per_atom` must be given, got both")
     return FitSettings(
         n_functions=500 if n_functions is None else n_functions,
+        choose_from=options["choose_from"],
         max_degree=max_degree,
         cutoff=options["cutoff"],
         body_order=options["body_order"],

@@ -18,6 +18,7 @@ from linpot.structures.structure import Structure
 from linpot.uncertainty.conformal import Calibration, calibrate
 from linpot.uncertainty.posterior import Posterior
 from linpot.uncertainty.spread import Spread, spread_of
+from linpot.workflow.choice import chosen, left_out
 from linpot.workflow.cross_validation import assign_folds
 from linpot.workflow.evaluate import residuals_of
 from linpot.workflow.fit import FitPlan, Monitor, Silent, gather_rows, plan_fit
@@ -137,17 +138,28 @@ class FoldedFit:
         """Fit without each fold, and to all; arguments as for `calibrated_fit`."""
         session, n_folds = self.session, int(self.fold_of.max()) + 1
         monitor.stage("folds", n_folds)
-        fits = [solve_with_posterior(session, without_fold=fold) for fold in range(n_folds)]
-        fits.append(solve_with_posterior(session))
+        parts, fits = [], []
+        for fold in range(n_folds):
+            part, which = left_out(session, fold)
+            parts.append(part)
+            fits.append(solve_with_posterior(part, without_fold=which))
+        parts.append(chosen(session))
+        fits.append(solve_with_posterior(parts[-1]))
         if kind == "pops":
             seen_by = [self.fold_of != fold for fold in range(n_folds + 1)]
-            fits = widen_by_misfit(session, self.train, list(zip(fits, seen_by, strict=True)))
+            if session.settings.choose_from is None:
+                fits = widen_by_misfit(session, self.train, list(zip(fits, seen_by, strict=True)))
+            else:  # every fit has functions, and so rows, of its own
+                fits = [
+                    widen_by_misfit(part, self.train, [both])[0]
+                    for part, both in zip(parts, zip(fits, seen_by, strict=True), strict=True)
+                ]
         seen: dict[str, list[tuple[str, Seen]]] = {}
-        for fold, own in enumerate(fits[:-1]):
+        for fold, (part, own) in enumerate(zip(parts[:-1], fits[:-1], strict=True)):
             members = np.flatnonzero(self.fold_of == fold).tolist()
-            left_out = self.train.subset(members) if members else []
-            compared = deviations_and_residuals(session, own, left_out)
-            for structure, found in zip(left_out, compared, strict=True):
+            held_out = self.train.subset(members) if members else []
+            compared = deviations_and_residuals(part, own, held_out)
+            for structure, found in zip(held_out, compared, strict=True):
                 for name, one in found.items():
                     seen.setdefault(name, []).append((structure.group, one))
             monitor.advance(fold + 1)
@@ -161,7 +173,7 @@ class FoldedFit:
             )
             for name, clusters in seen.items()
         }
-        return CalibratedFit(session, fits[-1], calibrations)
+        return CalibratedFit(parts[-1], fits[-1], calibrations)
 
 
 def prepare_folds(

@@ -9,6 +9,7 @@ import numpy as np
 from linpot import checks
 from linpot.errors import InputError
 from linpot.structures.dataset import Dataset
+from linpot.workflow.choice import left_out
 from linpot.workflow.evaluate import Metrics, Residuals, stream_residuals, summarise_residuals
 from linpot.workflow.fit import Monitor, Silent, gather_rows, plan_fit
 from linpot.workflow.settings import FitSettings
@@ -62,7 +63,8 @@ def cross_validate(
 
     def residuals() -> Iterator[Residuals]:
         for fold in range(folds):
-            potential = session.solve(without_fold=fold).potential
+            part, which = left_out(session, fold)
+            potential = part.solve(without_fold=which).potential
             held_out = train.subset(k for k, own in enumerate(fold_of) if own == fold)
             yield from stream_residuals(potential, held_out, threads=settings.threads)
             monitor.advance(fold + 1)

@@ -17,7 +17,9 @@ from linpot.workflow.keys import n_columns_of
 # Rates of one core of a 2.6 GHz server, rounded down: an estimate for people, not a promise
 _ROW_RATE = 6e9  # multiply-adds per second in design rows
 _FACTOR_RATE = 3e10  # floating-point operations per second in TSQR and SVD
-_PROGRAM_BYTES = 500 * 2**20  # interpreter, libraries, compiled kernels, errors of evaluations
+PROGRAM_BYTES = 650 * 2**20
+"""Interpreter, libraries, kernels while they are compiled, errors of an evaluation."""
+
 _SAMPLE = 20  # structures whose neighbors are counted
 
 
@@ -82,7 +84,7 @@ def estimate_fit(
     n_columns, contents = n_columns_of(basis), train.contents
     largest = int(contents.sizes.max()) + BATCH
     fixed = 8 * n_columns * (7 + 3 * largest) * (4 * threads + 4)  # rows on their way
-    fixed += _PROGRAM_BYTES + train.memory + held
+    fixed += PROGRAM_BYTES + train.memory + held
     keys = {
         (group, name)
         for name, present in contents.present.items()
@@ -115,7 +117,7 @@ def refuse_too_many_columns(n_columns: int, memory_limit: float) -> None:
     InputError
         If one factor does not fit into `memory_limit`.
     """
-    memory = _PROGRAM_BYTES + factor_bytes(n_columns + 1, 1)
+    memory = PROGRAM_BYTES + factor_bytes(n_columns + 1, 1)
     _refuse_too_large(memory, n_columns, memory_limit)
 
 

@@ -17,6 +17,7 @@ from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
 from linpot.structures.distances import PairDistances, survey_distances
 from linpot.workflow.baseline import build_baseline, parse_baseline, wall_of
+from linpot.workflow.choice import chosen
 from linpot.workflow.defaults import TAPER_START, Distances, default_radial
 from linpot.workflow.dense_environments import dense_environments
 from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
@@ -169,12 +170,19 @@ def specify_basis(
         elements,
         default_radial(distances, settings.cutoff, settings.decay, settings.taper),
         body_order=settings.body_order,
-        n_functions=settings.n_functions if settings.max_degree is None else None,
+        n_functions=_columns_of(settings),
         max_degree=settings.max_degree,
         angular_weight=settings.angular_weight,
         pair_weight=settings.pair_weight,
         degree_offsets=settings.degree_offsets,
     )
+
+
+def _columns_of(settings: FitSettings) -> int | Mapping[str, int] | None:
+    """Functions that rows are made of; None where degrees decide."""
+    if settings.max_degree is not None:
+        return None
+    return settings.n_functions if settings.choose_from is None else settings.choose_from
 
 
 def run_fit(
@@ -246,10 +254,11 @@ def finish_fit(
     settings, reference = session.settings, session.reference
     monitor = monitor or Silent()
     monitor.stage("solve", 1)
+    session = chosen(session)
     solution, walls = solve_without_holes(session, plan.distances, train)
     monitor.advance(1)
     potential = solution.potential
-    learned = LinearPotential(plan.basis, solution.coefficients, reference.values)
+    learned = LinearPotential(session.basis, solution.coefficients, reference.values)
     errors, tested = _measure(potential, train, test, settings, monitor)
     notes = _notes(plan, reference) + walls.notes
     shortest = {pair: seen.shortest for pair, seen in plan.distances.items()}

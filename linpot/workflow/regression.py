@@ -23,7 +23,7 @@ from linpot.workflow.keys import Key, keyed, n_columns_of, weight_of
 from linpot.workflow.settings import FitSettings
 
 LEAST_NOISE = 0.01
-"""Of the root mean square of the weighted forces."""
+"""Of the root mean square of the weighted labels."""
 
 Floats = NDArray[np.float64]
 
@@ -84,10 +84,10 @@ def collect_factors(
 
 def noise_of(factors: FactorSet[Key], weights: Weights) -> float:
     """
-    Estimate what a fit will leave of the rows: the root mean square of weighted residuals.
+    Estimate what a fit will leave of forces, or of energies where there are none.
 
-    The last diagonal entry of a factor is what least squares leave of its rows alone; only keys
-    with enough rows count.
+    That is the root mean square of the weighted residuals of least squares: the last diagonal entry
+    of their factor. How rows are divided into groups and folds does not matter.
 
     Parameters
     ----------
@@ -97,22 +97,16 @@ def noise_of(factors: FactorSet[Key], weights: Weights) -> float:
     Returns
     -------
     float
-        At least `LEAST_NOISE` of the weighted forces.
+        At least `LEAST_NOISE` of the labels, for few rows in particular.
     """
-    left, n_left, forces, n_forces = 0.0, 0, 0.0, 0
-    for key, factor in factors.items():
-        triangle = factor.rows()
-        weight = weight_of(weights, key)
-        if factor.n_rows > 2 * triangle.shape[1]:
-            left += float(weight * triangle[-1, -1]) ** 2
-            n_left += factor.n_rows
-        if key[1] == "forces":
-            forces += float(((weight * triangle[:, -1]) ** 2).sum())
-            n_forces += factor.n_rows
-    return max(
-        float(np.sqrt(left / max(n_left, 1))),
-        LEAST_NOISE * float(np.sqrt(forces / max(n_forces, 1))),
-    )
+    names = {key[1] for key in factors}
+    name = "forces" if "forces" in names else "energy"
+    weight = {k: weight_of(weights, k) if k[1] == name else 0.0 for k in factors}
+    if not any(weight.values()):
+        return 0.0
+    factor, n_rows = factors.combined(weight)
+    left = abs(factor[-1, -1]) if n_rows > 2 * len(factor) else 0.0
+    return float(max(left, LEAST_NOISE * np.linalg.norm(factor[:, -1])) / np.sqrt(n_rows))
 
 
 def solve_factors(
@@ -156,7 +150,7 @@ def solve_factors(
     if n_rows == 0:
         raise InputError("all weights are zero; give at least one property a positive weight")
     scales = settings.prior.scales(basis)
-    scaled = _scaled(factor, scales, combination)
+    scaled = scaled_factor(factor, scales, combination)
     del factor
     solver: FactorRegressor
     if settings.solver == "ridge":
@@ -175,8 +169,22 @@ def solve_factors(
     return solver.coef_ * scales, solver.get_solver_state()
 
 
-def _scaled(factor: Floats, scales: Floats, combination: Floats) -> Floats:
-    """Return the triangular factor of scaled features and one target."""
+def scaled_factor(factor: Floats, scales: Floats, combination: Floats) -> Floats:
+    """
+    Return the triangular factor of scaled features and one target.
+
+    Parameters
+    ----------
+    factor : float64[n_columns, n_columns]
+        Upper triangular, of ``[X one_body y]``.
+    scales : float64[n_features]
+    combination : float64[n_elements + 1]
+        The target is ``[one_body y] combination``.
+
+    Returns
+    -------
+    float64[n_features + 1, n_features + 1]
+    """
     n = len(scales)
     target = factor[:, n:] @ combination
     scaled = np.zeros((n + 1, n + 1), order="F")

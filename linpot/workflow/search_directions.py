@@ -17,6 +17,7 @@ from linpot.workflow.settings import FitSettings
 
 Move = Callable[[FitSettings, float, Distances], FitSettings | None]
 BODY_ORDERS = (3, 6)
+_MOST_TO_CHOOSE_FROM = 3  # times the functions that are kept
 _LONGEST_TAPER = 1.15  # of the shortest distance: beyond it the data themselves fade
 
 
@@ -133,7 +134,23 @@ def _angular_prior(settings: FitSettings, step: float, distances: Distances) -> 
     return replace(settings, prior=replace(prior, angular=_rounded(prior.angular * 1.5**step)))
 
 
+def _choose_from(settings: FitSettings, step: float, distances: Distances) -> FitSettings | None:
+    """Choose out of so many times the functions that are kept; once them is no choice."""
+    times = round(settings.columns_per_function) + int(step)
+    if not 1 <= times <= _MOST_TO_CHOOSE_FROM:
+        return None
+    n = settings.n_functions
+    many = {s: times * v for s, v in n.items()} if isinstance(n, Mapping) else times * n
+    return replace(settings, choose_from=None if times == 1 else many)
+
+
 DIRECTIONS = (
+    Direction(
+        "energy weight", "weights", False, _energy_weight, lambda s, _: f"{s.weights.energy:g}"
+    ),
+    Direction(
+        "stress weight", "weights", False, _stress_weight, lambda s, _: f"{s.weights.stress:g}"
+    ),
     Direction(
         "angular weight",
         "angular_weight",
@@ -141,6 +158,13 @@ DIRECTIONS = (
         _angular_weight,
         lambda s, _: f"{s.angular_weight:g}",
         first=-1.0,
+    ),
+    Direction(
+        "offsets of body orders",
+        "degree_offsets",
+        True,
+        _offsets,
+        lambda s, _: _in_words(s.degree_offsets),
     ),
     Direction(
         "cutoff",
@@ -159,13 +183,6 @@ DIRECTIONS = (
         whole=True,
         first=-1.0,
     ),
-    Direction(
-        "offsets of body orders",
-        "degree_offsets",
-        True,
-        _offsets,
-        lambda s, _: _in_words(s.degree_offsets),
-    ),
     Direction("decay", "decay", True, _decay, lambda s, d: _of_pairs(_radial(s, d), "decay")),
     Direction(
         "taper",
@@ -176,12 +193,6 @@ DIRECTIONS = (
         first=-1.0,
     ),
     Direction("pair weight", "pair_weight", True, _pair_weight, lambda s, _: f"{s.pair_weight:g}"),
-    Direction(
-        "energy weight", "weights", False, _energy_weight, lambda s, _: f"{s.weights.energy:g}"
-    ),
-    Direction(
-        "stress weight", "weights", False, _stress_weight, lambda s, _: f"{s.weights.stress:g}"
-    ),
     Direction(
         "strength of high body orders",
         "prior",
@@ -204,8 +215,17 @@ DIRECTIONS = (
         lambda s, _: f"{s.prior.angular:g}",
         first=-1.0,
     ),
+    Direction(
+        "functions to choose from",
+        "choose_from",
+        True,
+        _choose_from,
+        lambda s, _: f"{s.columns_per_function:.2g} times as many as are kept",
+        whole=True,
+    ),
 )
-"""In the order in which they are tried: weights found before the basis lead into a corner of it."""
+"""In the order in which they are tried: weights cost a second; the basis comes before the prior,
+which else suits the first basis too well; a choice costs several trials and wants the prior."""
 
 
 def extended(strengths: tuple[float, ...]) -> tuple[float, ...]:

@@ -373,7 +373,7 @@ class FitSession:
         return independent_rows(matrix, values)
 
     def _coefficients_of(self, potential: LinearPotential) -> Floats:
-        if potential.basis.specification != self.basis.specification:
+        if not potential.basis.has_functions_of(self.basis):
             raise InputError("`around` must have the basis of this fit, got another one")
         return np.asarray(potential.coefficients)
 

@@ -32,6 +32,9 @@ class FitSettings:
     ----------
     n_functions : int or mapping of str to int
         Per centre species, E0 excluded.
+    choose_from : int or mapping of str to int, optional
+        Functions to choose `n_functions` from, by backward elimination: see `choose_functions`.
+        Accuracy comes close to that of all of them, rows take their time and memory.
     max_degree : float, sequence or mapping, optional
         Degrees instead of a number of functions; see `BasisSpecification`.
     body_order : int
@@ -79,6 +82,7 @@ class FitSettings:
     """
 
     n_functions: int | Mapping[str, int] = 500
+    choose_from: int | Mapping[str, int] | None = None
     max_degree: Degrees | Mapping[str, Degrees] | None = None
     body_order: int = 5
     cutoff: float | Mapping[str, float] | None = None
@@ -111,6 +115,10 @@ class FitSettings:
         checks.positive("memory_limit", self.memory_limit, "number of GB")
         if "://" not in self.backend:
             checks.one_of("backend", self.backend, BACKENDS)
+        if self.choose_from is not None and self.max_degree is not None:
+            raise InputError("only one of `choose_from` and `max_degree` must be given, got both")
+        if self.choose_from is not None and self.solver != "ridge":
+            raise InputError(f"`choose_from` needs a ridge solver, got {self.solver!r}")
         if self.taper is not None:
             start, end = checks.finite_array("taper", self.taper, [2])
             if not 0.0 < start < end:
@@ -129,9 +137,21 @@ class FitSettings:
             checks.non_negative("penalty", self.penalty)
         parse_baseline(self.baseline)
 
+    @property
+    def columns_per_function(self) -> float:
+        """How many functions rows are made of for each that is kept."""
+        made, kept = (
+            sum(n.values()) / len(n) if isinstance(n, Mapping) else float(n)
+            for n in (self.choose_from or self.n_functions, self.n_functions)
+        )
+        return made / kept
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for provenance."""
         return {
+            "choose_from": dict(self.choose_from)
+            if isinstance(self.choose_from, Mapping)
+            else self.choose_from,
             "body_order": self.body_order,
             "taper": None if self.taper is None else list(self.taper),
             "baseline": [

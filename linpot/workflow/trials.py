@@ -17,6 +17,7 @@ from linpot import checks
 from linpot.errors import InputError
 from linpot.fitting.factors import FactorSet, factor_bytes
 from linpot.structures.dataset import Dataset
+from linpot.workflow.choice import chosen, left_out
 from linpot.workflow.cross_validation import assign_folds
 from linpot.workflow.evaluate import GroupErrors, Residuals, stream_residuals, summarise_residuals
 from linpot.workflow.fit import FitPlan, Monitor, gather_rows, plan_fit
@@ -135,10 +136,14 @@ class FoldedFit:
         # Factors of every group and fold would be many: share them where weights allow it.
         data = train if settings.weights.groups else without_groups(train)
         self.plan = plan_fit(data, settings, folds=FOLDS)
+        if self.plan.estimate.merged:
+            raise InputError("groups and folds would have to share factors; raise `memory_limit`")
         self._settings = settings
         # every trial has rows of its own: nothing of it belongs into the checkpoint of a fit
         own = replace(settings, checkpoint=None)
-        self._session = gather_rows(data, self.plan, own, monitor, fold_of)
+        session = gather_rows(data, self.plan, own, monitor, fold_of)
+        self._parts = [left_out(session, fold) for fold in range(FOLDS)]
+        self._complete = chosen(session)
         self._held_out = [
             data.subset(k for k, own in enumerate(fold_of) if own == fold) for fold in range(FOLDS)
         ]
@@ -146,7 +151,7 @@ class FoldedFit:
     @property
     def n_functions(self) -> int:
         """Functions of all centre species together."""
-        return self.plan.basis.n_features
+        return self._complete.basis.n_features
 
     def errors(self, settings: FitSettings) -> GroupErrors:
         """Return the errors of left-out structures; see `measure`."""
@@ -160,7 +165,7 @@ class FoldedFit:
         ----------
         settings : FitSettings
             Their weights, prior and penalty are used. A penalty that is chosen is chosen once, on
-            all folds: it is one number.
+            all folds: it is one number. Functions stay those that were chosen at first.
 
         Returns
         -------
@@ -169,12 +174,13 @@ class FoldedFit:
             Of labels, not of weighted rows: comparable between weights.
         """
         changes: dict[str, Any] = {"weights": settings.weights, "prior": settings.prior}
-        solution = self._session.solve(penalty=settings.penalty, **changes)
+        solution = self._complete.solve(penalty=settings.penalty, **changes)
         penalty = solution.penalty
 
         def residuals() -> Iterator[Residuals]:
             for fold, structures in enumerate(self._held_out):
-                found = self._session.refit(without_fold=fold, penalty=penalty, **changes)
+                part, which = self._parts[fold]
+                found = part.refit(without_fold=which, penalty=penalty, **changes)
                 yield from stream_residuals(found.potential, structures, threads=settings.threads)
 
         errors: GroupErrors = summarise_residuals(residuals())["all"]
@@ -184,7 +190,7 @@ class FoldedFit:
         """Take the units of weights out of an evidence: each row was multiplied by its weight."""
         if log_evidence is None:
             return -np.inf
-        factors = self._session.factors
+        factors = self._complete.factors
         weights = {k: weight_of(settings.weights, k) for k in factors if k[2] != EVERY_FOLD}
         used = [factors[k].n_rows * np.log(w) for k, w in weights.items() if w > 0.0]
         return float(log_evidence + sum(used))
@@ -192,16 +198,16 @@ class FoldedFit:
     @property
     def n_rows(self) -> int:
         """Rows of the data."""
-        return sum(f.n_rows for k, f in self._session.factors.items() if k[2] != EVERY_FOLD)
+        return sum(f.n_rows for k, f in self._complete.factors.items() if k[2] != EVERY_FOLD)
 
     def whole(self) -> FitSession:
         """Return a session over the same rows without folds, for what needs all data at once."""
-        session = self._session
+        session = self._complete
         factors: FactorSet[Key] = FactorSet(session.factors.n_columns)
         for (group, name, fold), factor in session.factors.items():
             key = (group, name, min(fold, 0))  # restraints stay in every fold
             factors.merge(key, factor.rows(), factor.n_rows)
-        return FitSession(
+        whole = FitSession(
             session.builder,
             session.baseline,
             session.reference,
@@ -209,6 +215,8 @@ class FoldedFit:
             self._settings,
             merged=session.merged,
         )
+        whole.restraints = session.restraints  # their rows are in the factors
+        return whole
 
 
 def fold_numbers(train: Dataset) -> list[int]:
@@ -234,7 +242,8 @@ def tuning_memory(plan: FitPlan) -> int:
     """
     Return the memory that tuning takes at most, in bytes.
 
-    Two sets of rows are held, the best and the one on trial, each with its whitened blocks.
+    Two sets of rows are held, the best and the one on trial, each with its whitened blocks. A
+    choice out of more functions is refused where it does not fit.
     """
     n_columns = n_columns_of(plan.basis)
     n_keys = plan.estimate.n_keys

@@ -78,7 +78,7 @@ def run_tuning(
         functions: every trial has as many as it allows.
     hold : collection of str
         Fields of the settings that are kept: cutoff, decay, taper, body_order, angular_weight,
-        pair_weight, degree_offsets, weights, prior.
+        pair_weight, degree_offsets, choose_from, weights, prior.
     criterion : {"cross-validation", "evidence"}
         By what trials are compared: errors on left-out structures, or the marginal likelihood of
         all training labels, whose score is ``exp(-gain / rows)``.
@@ -107,6 +107,7 @@ def run_tuning(
         model = CostModel(train)
         sized = partial(model.sized, us_per_atom=us_per_atom)
         settings = sized(settings)
+        hold = [*hold, "choose_from"]  # what chosen functions cost is not known before
     plan = plan_fit(train, settings, folds=FOLDS)
     check_tunable(settings, plan)
     monitor = monitor or Silent()
@@ -237,7 +238,7 @@ class _Search:
                 continue
             assert self.best is not None
             assert self.rows is not None
-            self._wait_for(True)
+            self._wait_for(True, self.best.settings)
             name = "strengths of body orders" if belief == max(_BELIEFS) else "noise levels"
             name += " by evidence"
             try:
@@ -263,7 +264,7 @@ class _Search:
         assert self.best is not None
         if any(trial.settings == settings for trial in self.trials):
             return False
-        self._wait_for(needs_rows)
+        self._wait_for(needs_rows, settings)
         began = time.monotonic()
         rows = None if needs_rows else self.rows
         errors, score, evidence, refused = None, float("inf"), -float("inf"), ""
@@ -326,12 +327,14 @@ class _Search:
         if self.on_trial is not None:
             self.on_trial(trial)
 
-    def _wait_for(self, needs_rows: bool) -> None:
-        """Stop the search if a trial like the last ones of its kind would end too late."""
+    def _wait_for(self, needs_rows: bool, settings: FitSettings) -> None:
+        """Stop the search if a trial, by the time of the last of its kind, would end too late."""
         alike = [
-            t.seconds for t in self.trials if t.needs_rows == needs_rows and t.errors is not None
+            t.seconds / t.settings.columns_per_function**2  # as factors and solvers grow
+            for t in self.trials
+            if t.needs_rows == needs_rows and t.errors is not None
         ]
-        expected = max(alike[-3:], default=0.0)
+        expected = max(alike[-3:], default=0.0) * settings.columns_per_function**2
         if self.budget.elapsed + expected > self.budget.seconds:
             raise _TimeIsUp
 
