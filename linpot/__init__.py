@@ -6,6 +6,7 @@ The public names and nothing else; README.md has a first example.
 
 from importlib.metadata import version as _version
 
+from linpot.baselines.coulomb import Coulomb
 from linpot.baselines.zbl import ZBL
 from linpot.basis.ace import Basis, build_basis
 from linpot.basis.radial import RadialParameters
@@ -14,6 +15,7 @@ from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.calculators.extrapolation_watch import ExtrapolationWatch
 from linpot.calculators.lammps_driver import LammpsDriver
 from linpot.calculators.uncertain_calculator import UncertainCalculator
+from linpot.electrostatics.coulomb_sum import CoulombSum
 from linpot.errors import ConvergenceError, ExtrapolationError, FileFormatError, InputError
 from linpot.fitting.ard import ARD
 from linpot.fitting.bayesian_ridge import BayesianRidge
@@ -60,6 +62,8 @@ __all__ = [
     "BasisSpecification",
     "BayesianRidge",
     "ConvergenceError",
+    "Coulomb",
+    "CoulombSum",
     "Dataset",
     "EnergyModel",
     "ErrorBars",

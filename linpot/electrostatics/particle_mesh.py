@@ -67,9 +67,7 @@ class MeshSum:
         mesh = np.empty((n_x, n_y, n_z + PADDING))
 
         def put(run: tuple[int, int]) -> None:
-            spread(
-                *run, charges, fractions, self._charge_order, self._planes, self._order, mesh
-            )
+            spread(*run, charges, fractions, self._charge_order, self._planes, self._order, mesh)
 
         run_tasks(put, planes, threads)
         waves = scipy.fft.rfftn(mesh[:, :, :n_z], workers=threads)
@@ -117,7 +115,7 @@ def _spline_factors(n: int, order: int) -> Floats:
     splines[1] = 1.0  # M_2 at whole numbers
     for p in range(3, order + 1):
         k = np.arange(1, p)
-        splines[1:p] = (k * splines[1:p] + (p - k) * splines[:p - 1]) / (p - 1)
+        splines[1:p] = (k * splines[1:p] + (p - k) * splines[: p - 1]) / (p - 1)
     modes = np.arange(n)[:, None]
     sums = (splines[1:order] * np.exp(2j * np.pi * modes * (points - 1) / n)).sum(axis=1)
     factors = 1.0 / np.abs(sums) ** 2

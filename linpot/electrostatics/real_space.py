@@ -12,13 +12,8 @@ from numpy.typing import NDArray
 from linpot.electrostatics.cells import ChargeCell
 from linpot.electrostatics.sums import Sums
 from linpot.errors import InputError
-from linpot.kernels.charge_pairs import (
-    count_pairs,
-    fill_interactions,
-    longest_row,
-    place_images,
-    sum_pairs,
-)
+from linpot.kernels.boxes import longest_row, place_images
+from linpot.kernels.charge_pairs import count_pairs, fill_interactions, sum_pairs
 from linpot.parallel import cut, run_tasks
 from linpot.structures.structure import Structure
 
@@ -79,7 +74,7 @@ class RealSpaceSum:
         self._longest = longest_row(self._images, self._runs)
 
     @property
-    def _places(self) -> tuple[Any, ...]:
+    def _places(self) -> tuple[Any, Any, Any, Any]:
         return self._images, self._runs, self._longest, self._cutoff
 
     @property

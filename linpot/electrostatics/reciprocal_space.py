@@ -122,7 +122,9 @@ def _half_space(reciprocal: bytes, highest: float) -> tuple[Ints, Ints, Ints]:
     most = np.floor(highest * lengths + 1e-9).astype(np.int64)
     n1, n2 = (
         n.ravel()
-        for n in np.meshgrid(np.arange(most[0] + 1), np.arange(-most[1], most[1] + 1), indexing="ij")
+        for n in np.meshgrid(
+            np.arange(most[0] + 1), np.arange(-most[1], most[1] + 1), indexing="ij"
+        )
     )
     half = (n1 > 0) | (n2 >= 0)
     n1, n2 = n1[half], n2[half]

@@ -133,4 +133,3 @@ def _choose(
                     best, least = Splitting("mesh", radius, alpha, 0.0, spacing, order), cost
     assert best is not None
     return best
-

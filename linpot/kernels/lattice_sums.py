@@ -171,10 +171,14 @@ def add_mode_products(fractions, vectors, weights, matrix):
     waves = np.empty((n, 2 * len(vectors)))
     for i in range(n):
         for k in range(len(vectors)):
-            angle = 2.0 * math.pi * (
-                vectors[k, 0] * fractions[i, 0]
-                + vectors[k, 1] * fractions[i, 1]
-                + vectors[k, 2] * fractions[i, 2]
+            angle = (
+                2.0
+                * math.pi
+                * (
+                    vectors[k, 0] * fractions[i, 0]
+                    + vectors[k, 1] * fractions[i, 1]
+                    + vectors[k, 2] * fractions[i, 2]
+                )
             )
             size = math.sqrt(weights[k])
             waves[i, 2 * k] = size * math.cos(angle)
