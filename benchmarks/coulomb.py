@@ -93,7 +93,8 @@ class TorchPME:
         if kind == "ewald":
             highest = highest_for(alpha, distance, accuracy / np.sqrt(2.0))
             self.calculator = torchpme.EwaldCalculator(
-                lr_wavelength=2.0 * np.pi / highest, **options
+                lr_wavelength=np.pi / highest,
+                **options,  # half of its vectors are of either sign
             )
         else:
             self.calculator = torchpme.P3MCalculator(
@@ -123,7 +124,7 @@ class TorchPME:
         # its potentials are half of dE/dq
         energy = COULOMB * (self.charges * potentials).sum()
         energy.backward()
-        self.energy, self.virial = float(energy), -strain.grad.numpy()
+        self.energy, self.virial = float(energy.detach()), -strain.grad.numpy()
         forces: Floats = -free.grad.numpy()
         return forces
 
@@ -138,10 +139,12 @@ def beside_torch_pme(calls: int) -> dict[str, Any]:
     assert found.virial is not None
     error = force_error(found.forces, exact, structure)
     rows = []
-    for cutoff in (5.0, 6.0, 7.0, 8.0, 9.0):
+    # Ewald with many vectors takes gigabytes there: only with wide cutoffs
+    for cutoff in (5.0, 6.0, 7.0, 8.0):
         distance = (structure.volume / structure.n_atoms) ** (1 / 3)
         alpha = splitting_for(cutoff, distance, COMPARED / np.sqrt(2.0))
-        trials = [("ewald", 0.0)] + [("p3m", x / alpha) for x in (0.15, 0.2, 0.3, 0.4, 0.5, 0.6)]
+        trials = [("p3m", x / alpha) for x in (0.4, 0.7)]
+        trials += [("ewald", 0.0)] if cutoff > 7.5 else []
         for kind, spacing in trials:
             theirs = TorchPME(structure, charges, COMPARED, cutoff, kind, spacing)
             rows.append(
@@ -150,9 +153,10 @@ def beside_torch_pme(calls: int) -> dict[str, Any]:
                     "cutoff_A": cutoff,
                     "spacing_A": round(spacing, 3),
                     "force_error": force_error(theirs(), exact, structure),
-                    "ms": median(theirs, max(3, calls // 4)),
+                    "ms": median(theirs, 3),
                 }
             )
+            print(rows[-1], flush=True)
     as_good = [row for row in rows if row["force_error"] < 1.5 * max(error, COMPARED)]
     best = min(as_good, key=lambda row: row["ms"])
     theirs = TorchPME(
@@ -162,6 +166,7 @@ def beside_torch_pme(calls: int) -> dict[str, Any]:
     for _ in range(3):  # in turns
         mine.append(median(own, calls))
         other.append(median(theirs, calls))
+    theirs()
     assert abs(theirs.energy - found.energy) < 1e-3 * abs(found.energy)
     return {
         "accuracy": COMPARED,

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import scipy.fft
+from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 
 from linpot.electrostatics.cells import ChargeCell
@@ -57,6 +58,7 @@ class MeshSum:
         padded = np.zeros(-(-half // 8) * 8)
         padded[:half] = corrections[2][:half]
         self._corrections = corrections[0], corrections[1], padded
+        self._powers = _spline_powers(order)
         self._charge_order, self._planes = sort_into_columns(cell.fractions, self._sizes)
 
     def evaluate(self, charges: Floats, *, forces: bool, threads: int) -> Sums:
@@ -67,7 +69,16 @@ class MeshSum:
         mesh = np.empty((n_x, n_y, n_z + PADDING))
 
         def put(run: tuple[int, int]) -> None:
-            spread(*run, charges, fractions, self._charge_order, self._planes, self._order, mesh)
+            spread(
+                *run,
+                charges,
+                fractions,
+                self._charge_order,
+                self._planes,
+                self._powers,
+                self._order,
+                mesh,
+            )
 
         run_tasks(put, planes, threads)
         waves = scipy.fft.rfftn(mesh[:, :, :n_z], workers=threads)
@@ -89,7 +100,14 @@ class MeshSum:
 
         def read(run: tuple[int, int]) -> None:
             interpolate(
-                *run, fractions, self._charge_order, self._order, mesh, potentials, gradients
+                *run,
+                fractions,
+                self._charge_order,
+                self._powers,
+                self._order,
+                mesh,
+                potentials,
+                gradients,
             )
 
         tasks = cut(len(charges), max(1, len(charges) // CHARGES_PER_TASK))
@@ -101,6 +119,33 @@ class MeshSum:
         fields = gradients @ (self._cell.reciprocal * (-factor / (2.0 * np.pi)))
         total = 0.5 * factor * sums.sum(axis=0)
         return Sums(potentials, fields, total[0] * np.eye(3) - total[1:][_VOIGT])
+
+
+@cache
+def _spline_powers(order: int) -> Floats:
+    """
+    Return B-splines by mesh point as polynomials of the distance behind it.
+
+    Returns
+    -------
+    float64[2, 8, 8]
+        Of values and of slopes, the coefficient of (t - 1/2)^k for the point j: ``M_p(t + p-1-j)``.
+    """
+    half, one = Polynomial([0.5, 1.0]), Polynomial([1.0])  # t, in powers of t - 1/2
+    pieces = [half, one - half]  # M_2(t + k)
+    for n in range(3, order + 1):  # Essmann et al., eq. 4.1
+        none = [Polynomial([0.0])]
+        pieces = [
+            ((half + k) * one_more + (n - k - half) * one_less) / (n - 1)
+            for k, (one_more, one_less) in enumerate(zip(pieces + none, none + pieces, strict=True))
+        ]
+    powers = np.zeros((2, 8, 8))
+    for k, piece in enumerate(pieces):
+        j = order - 1 - k
+        powers[0, : len(piece.coef), j] = piece.coef
+        slope = piece.deriv().coef
+        powers[1, : len(slope), j] = slope
+    return powers
 
 
 @cache

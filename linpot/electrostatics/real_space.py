@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,7 @@ class RealSpaceSum:
             divisions = np.minimum(np.maximum(np.floor(3.0 / margins), 1), most).astype(np.int64)
             reach = np.ceil(margins * divisions - 1e-9).astype(np.int64)
             frame = cell.positions, cell.fractions, cell.cell
-            self._runs = _runs(cell.cell / divisions[:, None], cutoff, reach, divisions + 2 * reach)
+            self._runs = _runs(cell.cell.tobytes(), cutoff, tuple(divisions), tuple(reach))
         self._images = place_images(*frame, margins, divisions, reach)
         self._longest = longest_row(self._images, self._runs)
 
@@ -131,23 +131,25 @@ class RealSpaceSum:
         return scipy.sparse.csr_array((values, others, offsets), shape=(n_atoms, n_atoms))
 
 
-def _runs(box: Floats, cutoff: float, reach: NDArray[np.int64], sizes: NDArray[np.int64]) -> Any:
+@lru_cache(maxsize=16)
+def _runs(cell: bytes, cutoff: float, divisions: tuple[int, ...], reach: tuple[int, ...]) -> Any:
     """
     List the runs of boxes along the third axis that can hold atoms within a radius of a box.
 
     Parameters
     ----------
-    box : float64[3, 3], A
-        Edges of a box.
+    cell : bytes of float64[3, 3], A
     cutoff : float, A
-    reach, sizes : int64[3]
-        How far to look along each axis, and boxes along each axis.
+    divisions, reach : tuple of 3 int
+        Boxes inside the cell, and how far to look, along each axis.
 
     Returns
     -------
     int64[n_runs, 2]
         First and last box, relative to the own one in the flat order.
     """
+    box = np.frombuffer(cell).reshape(3, 3) / np.array(divisions)[:, None]
+    sizes = [n + 2 * m for n, m in zip(divisions, reach, strict=True)]
     length = np.linalg.norm(box[2])
     axis = box[2] / length
     across = box[:2] - np.outer(box[:2] @ axis, axis)

@@ -13,11 +13,10 @@ METHODS = ("auto", "direct", "ewald", "mesh")
 _STEP = 1.02  # densities are rounded to powers of it, so that small strains change nothing
 _ORDERS = (4, 6, 8)
 
-# Seconds per candidate and pair of the real-space sum, per vector and atom of the reciprocal sum,
-# per charge and (spline point)^2 and per mesh point and log2 of the mesh: rough figures of one
-# core. They decide which way is taken, not what comes out.
-_CANDIDATE, _PAIR, _MODE = 1.5e-9, 6e-9, 0.5e-9
-_COLUMN, _POINT = 6e-9, 2.0e-9
+# Seconds per pair of the real-space sum, per vector and atom of the reciprocal sum, per charge and
+# (spline point)^2, and per mesh point and log2 of the mesh: rough figures of one core. They decide
+# which way is taken, not what comes out.
+_PAIR, _MODE, _COLUMN, _POINT = 12e-9, 0.45e-9, 4e-9, 1.2e-9
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def _choose(
     best, least = None, math.inf
     for radius in cutoffs:
         alpha = splitting_for(radius, distance, allowed)
-        real = n_atoms * (radius / distance) ** 3 * (15.6 * _CANDIDATE + 4.2 * _PAIR)
+        real = _PAIR * n_atoms * 4.0 / 3.0 * math.pi * (radius / distance) ** 3
         if method in ("auto", "ewald"):
             highest = highest_for(alpha, distance, allowed)
             modes = volume * highest**3 / (12.0 * math.pi**2)

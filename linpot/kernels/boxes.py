@@ -12,7 +12,13 @@ import math
 import numpy as np
 
 from linpot.kernels.compile import kernel
-from linpot.kernels.lanes import at, fma, load_from, put, store_from
+from linpot.kernels.lanes import at, fma, load_from, mask_below, put
+
+# for every set of eight lanes: those inside, and then whatever; and how many are inside
+_INSIDE = np.array(
+    [sorted(range(8), key=lambda lane: not mask >> lane & 1) for mask in range(256)], dtype=np.int8
+)
+_COUNTS = np.array([mask.bit_count() for mask in range(256)], dtype=np.int64)
 
 
 @kernel
@@ -148,12 +154,12 @@ def collect_row(k, images, runs, limit, values, squares, row, columns):
         for first in range(begin, end, 8):
             a, b = load_from(xs, first) - x0, load_from(ys, first) - y0
             c = load_from(zs, first) - z0
-            # for now the first unused places of the row: what is kept is written there later
-            store_from(width, 0, fma(a, a, fma(b, b, c * c)))
-            for lane in range(min(8, end - first)):
-                # written in any case and overwritten by the next: no branch to mispredict
-                put(columns, count, first + lane)
-                count += 1 if at(width, lane) < limit else 0
+            mask = mask_below(fma(a, a, fma(b, b, c * c)), limit)
+            mask &= (1 << min(8, end - first)) - 1
+            # eight written in any case, those inside first: no branch to mispredict
+            for k in range(8):
+                put(columns, count + k, first + np.int64(_INSIDE[mask, k]))
+            count += _COUNTS[mask]
     kept = 0
     for p in range(count):
         place = at(columns, p)

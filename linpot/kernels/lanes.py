@@ -322,6 +322,20 @@ def power_of_two(typing_context, shifted):
     return shifted(shifted), generate
 
 
+@intrinsic
+def mask_below(typing_context, a, x):
+    """Return a whole number whose bit i is set where lane i is below a number."""
+
+    def generate(context, builder, signature, arguments):
+        kind = signature.args[0]
+        limit = _splat(context, builder, arguments[1], signature.args[1], kind)
+        bits = builder.fcmp_ordered("<", arguments[0], limit)
+        packed = builder.bitcast(bits, ir.IntType(kind.width))
+        return builder.zext(packed, ir.IntType(64))
+
+    return types.int64(a, x), generate
+
+
 def _overload(symbol, operation):
     def choose(a, b):
         if isinstance(a, LanesType) or isinstance(b, LanesType):

@@ -10,14 +10,13 @@ since charges are spread and potentials read with the same one.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from linpot.kernels.compile import kernel
 from linpot.kernels.elementary import exponential
 from linpot.kernels.lanes import (
     aligned,
+    at,
     fma,
     larger,
     load,
@@ -66,35 +65,22 @@ def sort_into_columns(fractions, sizes):
 
 
 @kernel
-def _fill_splines(t, order, weights, slopes):
+def _spline(t, powers, first):
     """
-    Fill the B-splines that reach a point 0 <= t < 1 behind a mesh point, and their slopes.
+    Return the B-splines that reach a point 0 <= t < 1 behind a mesh point, or their slopes: lanes.
 
-    ``weights[j] = M_p(t + p - 1 - j)``, so that j counts upward along the mesh.
+    Polynomials in t - 1/2, from `powers[first]` for values (0) and slopes (1).
     """
-    for j in range(8):
-        weights[j] = 0.0
-        slopes[j] = 0.0
-    # M_n(t + k) in weights[k] for now; Essmann et al., eq. 4.1
-    weights[0], weights[1] = t, 1.0 - t
-    for n in range(3, order + 1):
-        if n == order:  # dM_n(u)/du = M_{n-1}(u) - M_{n-1}(u - 1)
-            slopes[0] = weights[0]
-            for k in range(1, order):
-                slopes[k] = weights[k] - weights[k - 1]
-        factor = 1.0 / (n - 1)
-        weights[n - 1] = factor * (1.0 - t) * weights[n - 2]
-        for k in range(n - 2, 0, -1):
-            weights[k] = factor * ((t + k) * weights[k] + (n - k - t) * weights[k - 1])
-        weights[0] = factor * t * weights[0]
-    for k in range(order // 2):
-        other = order - 1 - k
-        weights[k], weights[other] = weights[other], weights[k]
-        slopes[k], slopes[other] = slopes[other], slopes[k]
+    u = t - 0.5
+    table = powers[first]
+    value = load(table[7], 0)
+    for k in range(6, -1, -1):
+        value = fma(value, u, load(table[k], 0))
+    return value
 
 
 @kernel
-def spread(first, last, charges, fractions, order, planes, degree, mesh):
+def spread(first, last, charges, fractions, order, planes, powers, degree, mesh):
     """
     Put charges on some planes of the mesh.
 
@@ -106,6 +92,8 @@ def spread(first, last, charges, fractions, order, planes, degree, mesh):
     fractions : float64[n_atoms, 3]
     order, planes
         From `sort_into_columns`.
+    powers : float64[2, 8, 8]
+        Coefficients of the splines and their slopes by power and by mesh point.
     degree : int
         Order p of the splines, 4 to 8.
     mesh : float64[sizes[0], sizes[1], sizes[2] + PADDING], out
@@ -115,7 +103,7 @@ def spread(first, last, charges, fractions, order, planes, degree, mesh):
     length = n_z + PADDING
     for p in range(first * n_y * length, last * n_y * length):
         flat[p] = 0.0
-    wx, wy, wz, unused = np.empty(8), np.empty(8), aligned(8), np.empty(8)
+    wx, wy, lines = aligned(8), aligned(8), np.empty(8, dtype=np.int64)
     for back in range(last - first + degree - 1):
         # charges of plane x reach planes x .. x + degree - 1
         x = (last - 1 - back) % n_x
@@ -123,24 +111,25 @@ def spread(first, last, charges, fractions, order, planes, degree, mesh):
             break
         for place in range(planes[x], planes[x + 1]):
             i = order[place]
-            u = fractions[i, 0] * n_x
-            _fill_splines(u - math.floor(u), degree, wx, unused)
-            v = fractions[i, 1] * n_y
-            _fill_splines(v - math.floor(v), degree, wy, unused)
-            w = fractions[i, 2] * n_z
-            _fill_splines(w - math.floor(w), degree, wz, unused)
+            u, v, w = fractions[i, 0] * n_x, fractions[i, 1] * n_y, fractions[i, 2] * n_z
             y, z = min(int(v), n_y - 1), min(int(w), n_z - 1)
-            along = load(wz, 0) * charges[i]
+            store(wx, 0, _spline(u - x, powers, 0))
+            store(wy, 0, _spline(v - y, powers, 0))
+            along = _spline(w - z, powers, 0) * charges[i]
+            for b in range(degree):
+                line = y + b
+                line -= n_y if line >= n_y else 0
+                lines[b] = line * length + z
             for a in range(degree):
                 plane = x + a
                 plane -= n_x if plane >= n_x else 0
                 if plane < first or plane >= last:
                     continue
+                begin, weighted = plane * n_y * length, along * wx[a]
                 for b in range(degree):
-                    line = y + b
-                    line -= n_y if line >= n_y else 0
-                    at = (plane * n_y + line) * length + z
-                    store_from(flat, at, fma(along, wx[a] * wy[b], load_from(flat, at)))
+                    place_of = begin + at(lines, b)
+                    value = fma(weighted, at(wy, b), load_from(flat, place_of))
+                    store_from(flat, place_of, value)
     for x in range(first, last):
         for y in range(n_y):
             for z in range(PADDING):
@@ -148,7 +137,7 @@ def spread(first, last, charges, fractions, order, planes, degree, mesh):
 
 
 @kernel
-def interpolate(first, last, fractions, order, degree, mesh, potentials, gradients):
+def interpolate(first, last, fractions, order, powers, degree, mesh, potentials, gradients):
     """
     Read potentials and their gradients off the mesh for some charges.
 
@@ -156,7 +145,7 @@ def interpolate(first, last, fractions, order, degree, mesh, potentials, gradien
     ----------
     first, last : int
         Range of places in `order`.
-    fractions, order, degree
+    fractions, order, powers, degree
         As in `spread`.
     mesh : float64[sizes[0], sizes[1], sizes[2] + PADDING]
         The end of each row repeats its beginning.
@@ -167,38 +156,46 @@ def interpolate(first, last, fractions, order, degree, mesh, potentials, gradien
     n_x, n_y, n_z = mesh.shape[0], mesh.shape[1], mesh.shape[2] - PADDING
     flat = mesh.reshape(-1)
     length = n_z + PADDING
-    wx, wy, wz, dx, dy, dz = (
-        np.empty(8), np.empty(8), np.empty(8), np.empty(8), np.empty(8), np.empty(8),
-    )  # fmt: skip
-    sums = aligned(24)
+    wx, wy, dx, dy = aligned(8), aligned(8), aligned(8), aligned(8)
+    lines, sums = np.empty(8, dtype=np.int64), aligned(32)
     for place in range(first, last):
         i = order[place]
         u, v, w = fractions[i, 0] * n_x, fractions[i, 1] * n_y, fractions[i, 2] * n_z
-        _fill_splines(u - math.floor(u), degree, wx, dx)
-        _fill_splines(v - math.floor(v), degree, wy, dy)
-        _fill_splines(w - math.floor(w), degree, wz, dz)
         x, y, z = min(int(u), n_x - 1), min(int(v), n_y - 1), min(int(w), n_z - 1)
+        store(wx, 0, _spline(u - x, powers, 0))
+        store(wy, 0, _spline(v - y, powers, 0))
+        store(dx, 0, _spline(u - x, powers, 1))
+        store(dy, 0, _spline(v - y, powers, 1))
+        for b in range(degree):
+            line = y + b
+            line -= n_y if line >= n_y else 0
+            lines[b] = line * length + z
         plain, by_x, by_y = splat(0.0), splat(0.0), splat(0.0)
         for a in range(degree):
             plane = x + a
             plane -= n_x if plane >= n_x else 0
+            begin = plane * n_y * length
+            inner, slope = splat(0.0), splat(0.0)
             for b in range(degree):
-                line = y + b
-                line -= n_y if line >= n_y else 0
-                values = load_from(flat, (plane * n_y + line) * length + z)
-                plain = fma(values, wx[a] * wy[b], plain)
+                values = load_from(flat, begin + at(lines, b))
+                inner = fma(values, at(wy, b), inner)
                 if gradients is not None:
-                    by_x = fma(values, dx[a] * wy[b], by_x)
-                    by_y = fma(values, wx[a] * dy[b], by_y)
-        store(sums, 0, plain)
-        store(sums, 1, by_x)
-        store(sums, 2, by_y)
+                    slope = fma(values, at(dy, b), slope)
+            plain = fma(inner, at(wx, a), plain)
+            if gradients is not None:
+                by_x = fma(inner, at(dx, a), by_x)
+                by_y = fma(slope, at(wx, a), by_y)
+        along = _spline(w - z, powers, 0)
+        store(sums, 0, plain * along)
+        store(sums, 1, by_x * along)
+        store(sums, 2, by_y * along)
+        store(sums, 3, plain * _spline(w - z, powers, 1))
         p, g0, g1, g2 = 0.0, 0.0, 0.0, 0.0
         for k in range(8):
-            p += wz[k] * sums[k]
-            g0 += wz[k] * sums[8 + k]
-            g1 += wz[k] * sums[16 + k]
-            g2 += dz[k] * sums[k]
+            p += sums[k]
+            g0 += sums[8 + k]
+            g1 += sums[16 + k]
+            g2 += sums[24 + k]
         potentials[i] = p
         if gradients is not None:
             gradients[i, 0] = n_x * g0
