@@ -126,6 +126,8 @@ def test_data_sets_carry_given_charges(tmp_path):
     assert_allclose(plain.charges, atoms.get_initial_charges())
     (other,) = linpot.read_dataset(tmp_path / "salt.extxyz", charges_key="hirshfeld")
     assert_allclose(other.charges, 0.3 * atoms.get_initial_charges())
+    (stored,) = linpot.read_dataset(tmp_path / "salt.extxyz", structure_memory=0.0)
+    assert np.array_equal(stored.charges, plain.charges)
     with pytest.raises(InputError, match=r"`charges_key` must be in every structure, got 'q'"):
         linpot.read_dataset(tmp_path / "salt.extxyz", charges_key="q")
     neutral = bulk("NaCl", "rocksalt", a=5.64)
