@@ -377,6 +377,12 @@ def test_invalid_options_are_refused_with_their_value(wrong, message):
         CoulombSum(CASES["triclinic"][0], **wrong)
 
 
+def test_mesh_without_bounds_is_refused(monkeypatch):
+    monkeypatch.setattr("linpot.electrostatics.particle_mesh.MOST_POINTS", 1000)
+    with pytest.raises(InputError, match=r"must have at most 1000 points, got \d+ x \d+ x \d+"):
+        CoulombSum(CASES["triclinic"][0], method="mesh", accuracy=1e-6)
+
+
 def test_one_periodic_direction_is_refused():
     wire = structure_of([[0, 0, 0]], np.diag([3.0, 0, 0]), (True, False, False))
     with pytest.raises(InputError, match="cannot be summed with one periodic direction"):

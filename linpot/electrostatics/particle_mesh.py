@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from linpot.electrostatics.cells import ChargeCell
 from linpot.electrostatics.sums import Sums
+from linpot.errors import InputError
 from linpot.kernels.mesh import (
     PADDING,
     convolve,
@@ -22,6 +23,9 @@ from linpot.kernels.mesh import (
 from linpot.parallel import cut, run_tasks
 
 Floats = NDArray[np.float64]
+
+MOST_POINTS = 2**29
+"""Larger meshes are refused; this one takes 13 GB."""
 
 PLANES_PER_TASK, CHARGES_PER_TASK = 16, 512
 _VOIGT = [[0, 5, 4], [5, 1, 3], [4, 3, 2]]
@@ -41,6 +45,11 @@ class MeshSum:
         Largest distance of mesh points along the lattice vectors.
     order : int
         Of the B-splines: 4, 6 or 8.
+
+    Raises
+    ------
+    InputError
+        If the mesh would be too large.
     """
 
     def __init__(self, cell: ChargeCell, alpha: float, spacing: float, order: int) -> None:
@@ -53,6 +62,11 @@ class MeshSum:
             ]
         )
         n_x, n_y, n_z = (int(n) for n in self._sizes)
+        if n_x * n_y * n_z > MOST_POINTS:
+            raise InputError(
+                f"a mesh for charges must have at most {MOST_POINTS} points, got {n_x} x {n_y} x "
+                f"{n_z}; ask for less `accuracy`, or take a smaller cell"
+            )
         half = n_z // 2 + 1
         corrections = [_spline_factors(n, order) for n in (n_x, n_y, n_z)]
         padded = np.zeros(-(-half // 8) * 8)
