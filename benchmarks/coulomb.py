@@ -230,7 +230,7 @@ def random_charges(n_train: int | None) -> dict[str, Any]:
     test = linpot.read_dataset(folder / "test.extxyz.gz")
     results: dict[str, Any] = {}
     for name, baseline in (
-        ("with charges", linpot.Coulomb(CHARGES)),
+        ("with charges", linpot.Coulomb(CHARGES, per_atom=True)),
         ("without", "none"),
     ):
         settings = linpot.FitSettings(

@@ -26,6 +26,7 @@ MODELS = {
     "clouds": Coulomb(ROCKSALT, widths={"Cl": 0.6}, accuracy=1e-8),
     "damped": Coulomb(ROCKSALT, damping=2.2, allow_charged=True),
     "atoms": Coulomb(None, widths={"Na": 0.3}),
+    "both": Coulomb(ROCKSALT, per_atom=True),
 }
 
 
@@ -60,7 +61,11 @@ def test_charges_of_atoms_and_of_species_give_the_same(salt):
     by_atom, by_species = (Coulomb(c).predict(salt) for c in (None, ROCKSALT))
     assert by_atom.energy == by_species.energy
     halved = replace(salt, charges=0.5 * salt.charges)
-    assert Coulomb(None).predict(halved).energy == pytest.approx(0.25 * by_atom.energy, rel=1e-13)
+    both = Coulomb(ROCKSALT, per_atom=True)
+    for model in (Coulomb(None), both):
+        assert model.predict(halved).energy == pytest.approx(0.25 * by_atom.energy, rel=1e-13)
+    assert both.predict(replace(salt, charges=None)).energy == by_species.energy
+    assert Coulomb(ROCKSALT).predict(halved).energy == by_species.energy
 
 
 def test_dimer_feels_coulombs_law():

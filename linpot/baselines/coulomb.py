@@ -38,7 +38,8 @@ class Coulomb(EnergyModel):
     Attributes
     ----------
     charges : mapping of str to float, or None, e
-        One per species. None takes those of every structure, `Structure.charges`.
+        One per species. None takes those of structures only: what has none is refused, so also
+        the dimers that a fit looks at.
     widths : mapping of str to float, or None, A
         Standard deviation of the Gaussian cloud of each species; points where not named. With
         charges of structures, species not named are points.
@@ -46,6 +47,8 @@ class Coulomb(EnergyModel):
         Below this distance the interaction of points is replaced by a smooth, finite one.
     accuracy : float
         Of forces; see `CoulombSum`.
+    per_atom : bool
+        Take `Structure.charges` where a structure has them, and those of species elsewhere.
     allow_charged : bool
         Whether a periodic cell may have a net charge, which a uniform background then neutralises.
 
@@ -60,6 +63,7 @@ class Coulomb(EnergyModel):
     widths: Mapping[str, float] | None = None
     damping: float | None = None
     accuracy: float = DEFAULT_ACCURACY
+    per_atom: bool = False
     allow_charged: bool = False
     kind = "coulomb"
 
@@ -103,15 +107,16 @@ class Coulomb(EnergyModel):
             For an element without a charge, a structure without charges, or a periodic cell with a
             net charge that is not allowed.
         """
-        if self.charges is None:
-            if structure.charges is None:
-                raise InputError(
-                    f"{structure.name} has no charges, but the Coulomb baseline takes those of "
-                    "structures; set `initial_charges`, or give charges of species"
-                )
+        if structure.charges is not None and (self.per_atom or self.charges is None):
             charges = structure.charges
-        else:
+        elif self.charges is not None:
             charges = self._by_species(self.charges, structure)
+        else:
+            raise InputError(
+                f"{structure.name} has no charges, but the Coulomb baseline takes those of "
+                "structures; set `initial_charges`, or give charges of species too, as in "
+                "Coulomb({'Na': 1.0, 'Cl': -1.0}, per_atom=True)"
+            )
         total = float(charges.sum())
         if any(structure.pbc) and not self.allow_charged and abs(total) > _NEUTRAL * len(charges):
             raise InputError(
@@ -165,6 +170,7 @@ class Coulomb(EnergyModel):
             "widths": None if self.widths is None else dict(self.widths),
             "damping": self.damping,
             "accuracy": self.accuracy,
+            "per_atom": self.per_atom,
             "allow_charged": self.allow_charged,
         }, {}
 
@@ -181,6 +187,7 @@ class Coulomb(EnergyModel):
             numbers(header["widths"]),
             None if damping is None else float(damping),
             float(header["accuracy"]),
+            bool(header["per_atom"]),
             bool(header["allow_charged"]),
         )
 
