@@ -53,7 +53,7 @@ def generate(path: Path, n_structures: int) -> None:
 def measure_rows(n_structures: int) -> dict[str, Any]:
     """Fit a file in this process."""
     import linpot
-    from linpot.workflow.fit import plan_fit
+    from linpot.workflow.plan import plan_fit
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.extxyz.gz"

@@ -290,6 +290,44 @@ def _functions(row: dict[str, Any]) -> str:
     return f"{''.join(counts)}, {what} per element{around}"
 
 
+def electrostatics() -> str:
+    """Return the generated part of docs/electrostatics.md; nothing before the first measurement."""
+    if not (RESULTS / "coulomb.json").exists():
+        return ""
+    results = load("coulomb")
+    by_accuracy: dict[float, dict[str, Any]] = {}
+    for row in results["accuracy"]:
+        by_accuracy.setdefault(row["accuracy"], {})[row["method"]] = row
+    lines = [
+        "1000 charges, energy, forces and virial on one core: error found (in the units of the",
+        "accuracy) and time (ms).",
+        "",
+        "| accuracy | Ewald: error | time | mesh: error | time |",
+        "|---|---|---|---|---|",
+    ]
+    for accuracy, rows in by_accuracy.items():
+        cells = [f"{rows[m]['force_error']:.1e} | {rows[m]['ms']:.1f}" for m in ("ewald", "mesh")]
+        lines.append(f"| {accuracy:.0e} | {' | '.join(cells)} |")
+    own, mesh = results["rock_salt_1000"], results["mesh"]
+    theirs = own["torch_pme"]
+    costs = ", ".join(f"{us:.2f} at {int(n):,}" for n, us in mesh["us_per_atom"].items())
+    learned = results["random_charges"]
+    lines += [
+        "",
+        f"torch-pme at its fastest ({theirs['kind']}, {theirs['cutoff_A']} A, error "
+        f"{theirs['force_error']:.1e}, list of pairs given): {theirs['ms']:.1f} ms, linpot at an",
+        f"error of {own['linpot_force_error']:.1e}: {own['linpot_ms']:.1f} ms. On a mesh, us per",
+        f"charge at an accuracy of {mesh['accuracy']:.0e}: {costs}.",
+        "",
+        "Random charges with r^-12 repulsion: a learned pair part of 5 A has a force RMSE of "
+        f"{learned['with charges']['forces_rmse_meV_per_A']:.2f} meV/A",
+        f"beside the given charges, {learned['without']['forces_rmse_meV_per_A']:.0f} without.",
+        "",
+        _origin(results),
+    ]
+    return "\n".join(lines)
+
+
 def fresh(path: Path) -> str:
     """Return the text of a page with its generated part made anew."""
     begin, end, make = PAGES[path]
@@ -324,6 +362,11 @@ PAGES = {
         "<!-- table: begin -->",
         "<!-- table: end -->",
         error_bars,
+    ),
+    README.parent / "docs" / "electrostatics.md": (
+        "<!-- table: begin -->",
+        "<!-- table: end -->",
+        electrostatics,
     ),
 }
 

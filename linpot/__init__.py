@@ -11,6 +11,7 @@ from linpot.baselines.calculator_baseline import (
     MemoryCache,
     register_calculator,
 )
+from linpot.baselines.coulomb import Coulomb
 from linpot.baselines.d3 import D3
 from linpot.baselines.dispersion import Dispersion
 from linpot.baselines.zbl import ZBL
@@ -21,6 +22,7 @@ from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.calculators.extrapolation_watch import ExtrapolationWatch
 from linpot.calculators.lammps_driver import LammpsDriver
 from linpot.calculators.uncertain_calculator import UncertainCalculator
+from linpot.electrostatics.coulomb_sum import CoulombSum
 from linpot.errors import ConvergenceError, ExtrapolationError, FileFormatError, InputError
 from linpot.fitting.ard import ARD
 from linpot.fitting.bayesian_ridge import BayesianRidge
@@ -74,6 +76,8 @@ __all__ = [
     "CalculatorBaseline",
     "Committee",
     "ConvergenceError",
+    "Coulomb",
+    "CoulombSum",
     "Dataset",
     "DiskCache",
     "Dispersion",

@@ -14,7 +14,7 @@ FLOORS = (
     {"constants", "errors", "checks", "parallel"},
     {"kernels"},
     {"basis", "structures"},
-    {"model"},
+    {"electrostatics", "model"},
     {"baselines", "fitting", "io", "selection", "uncertainty"},
     {"calculators", "charges", "lammps", "report", "validation"},
     {"workflow"},

@@ -15,7 +15,7 @@ from linpot.fitting.factors import triangular
 from linpot.fitting.ridge import Ridge
 from linpot.model.feature_engine import FeatureEngine
 from linpot.workflow.choice import choose_functions
-from linpot.workflow.fit import plan_fit
+from linpot.workflow.plan import plan_fit
 
 MANY = linpot.FitSettings(n_functions=40, choose_from=120, body_order=4)
 

@@ -10,7 +10,7 @@ import pytest
 import linpot
 from linpot.errors import InputError
 from linpot.workflow.cross_validation import assign_folds
-from linpot.workflow.fit import plan_fit
+from linpot.workflow.plan import plan_fit
 
 GROUPS = ["a"] * 23 + ["b"] * 10 + ["c"] * 2
 

@@ -12,7 +12,7 @@ from linpot.baselines.dispersion import Dispersion
 from linpot.errors import InputError
 from linpot.model.linear_potential import LinearPotential
 from linpot.structures.structure import Labels, Structure
-from linpot.workflow.fit import plan_fit
+from linpot.workflow.plan import plan_fit
 
 SETTINGS = linpot.FitSettings(
     n_functions=15,

@@ -10,8 +10,9 @@ import pytest
 import linpot
 from linpot.errors import InputError
 from linpot.workflow.cross_validation import assign_folds
-from linpot.workflow.fit import Silent, gather_rows, plan_fit
+from linpot.workflow.fit import Silent, gather_rows
 from linpot.workflow.noise_levels import find_noise_levels
+from linpot.workflow.plan import plan_fit
 
 SETTINGS = linpot.FitSettings(n_functions=60)
 GROUPS = ("rattle_300", "rattle_900", "rattle_1500", "liquid", "isolated_atom")

@@ -14,7 +14,7 @@ import linpot
 from linpot.errors import InputError
 from linpot.fitting.factors import FactorSet
 from linpot.workflow.evaluate import residuals_of
-from linpot.workflow.fit import plan_fit
+from linpot.workflow.plan import plan_fit
 
 SETTINGS = linpot.FitSettings(n_functions=60, penalty=1e-3)
 

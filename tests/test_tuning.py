@@ -11,7 +11,8 @@ import pytest
 import linpot
 from linpot.errors import InputError
 from linpot.workflow.cost import CostModel, estimate_cost
-from linpot.workflow.fit import Silent, plan_fit
+from linpot.workflow.fit import Silent
+from linpot.workflow.plan import plan_fit
 from linpot.workflow.search_directions import DIRECTIONS, extended
 from linpot.workflow.trials import FoldedFit, score_of
 

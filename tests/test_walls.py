@@ -23,7 +23,8 @@ from linpot.validation.compression import (
     trimers,
 )
 from linpot.workflow.dense_environments import CLOSEST, N_RANDOM, dense_environments
-from linpot.workflow.fit import plan_fit, prepare_fit
+from linpot.workflow.fit import prepare_fit
+from linpot.workflow.plan import plan_fit
 from linpot.workflow.regression import LEAST_NOISE, noise_of
 from linpot.workflow.walls import mending_structures, solve_without_holes
 

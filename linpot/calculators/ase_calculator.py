@@ -15,7 +15,7 @@ from linpot import checks
 from linpot.model.prediction import Prediction
 from linpot.model.protocol import EnergyModel
 from linpot.structures.neighbors import Neighbors, find_neighbors
-from linpot.structures.structure import Structure
+from linpot.structures.structure import Structure, given_charges
 
 _STRESSES = {"stress", "stresses"}
 _DERIVED = {"forces"} | _STRESSES
@@ -130,6 +130,7 @@ class LinpotCalculator(Calculator):
             self.atoms.cell.array,
             tuple(self.atoms.pbc),
             name="the structure",
+            charges=given_charges(self.atoms),
         )
         if _STRESSES.intersection(properties) and not structure.is_bulk:
             raise PropertyNotImplementedError(

@@ -12,7 +12,7 @@ from ase.calculators.calculator import all_changes
 from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import learned_part
-from linpot.structures.structure import Structure
+from linpot.structures.structure import Structure, given_charges
 from linpot.uncertainty.error_bars import ErrorBars
 from linpot.uncertainty.extrapolation import ActiveSet
 
@@ -81,6 +81,7 @@ class UncertainCalculator(LinpotCalculator):
             self.atoms.cell.array,
             tuple(self.atoms.pbc),
             name="the structure",
+            charges=given_charges(self.atoms),
         )
         if "forces_std" in properties:
             energy, forces = self.error_bars.half_widths(structure, ONE_SIGMA, threads=self.threads)

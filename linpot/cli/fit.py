@@ -57,7 +57,8 @@ from linpot.structures.dataset import Dataset
 from linpot.workflow.active_sets import with_active_set
 from linpot.workflow.calibration import KINDS
 from linpot.workflow.error_bars import run_fit_with_error_bars
-from linpot.workflow.fit import FitPlan, FitResult, run_fit
+from linpot.workflow.fit import FitResult, run_fit
+from linpot.workflow.plan import FitPlan
 from linpot.workflow.settings import FitSettings, chosen_solver
 from linpot.workflow.tuning_result import CRITERIA
 

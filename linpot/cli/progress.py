@@ -17,7 +17,7 @@ from rich.progress import (
 
 from linpot.cli.console import Terminal, make_console
 from linpot.kernels.compile import kernels_are_compiled
-from linpot.workflow.fit import FitPlan
+from linpot.workflow.plan import FitPlan
 
 _COMPILING = "compiling kernels (first run only)..."
 

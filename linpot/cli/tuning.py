@@ -13,7 +13,7 @@ from linpot.cli.console import Terminal
 from linpot.cli.progress import ProgressBars
 from linpot.cli.tables import in_bytes, in_time, make_table, titled
 from linpot.structures.dataset import Dataset
-from linpot.workflow.fit import FitPlan
+from linpot.workflow.plan import FitPlan
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.trials import Trial, describe_errors, tuning_memory
 from linpot.workflow.tuning import run_tuning

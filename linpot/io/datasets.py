@@ -25,7 +25,7 @@ from linpot.io.structure_file import hold_structures
 from linpot.structures.dataset import Dataset
 from linpot.structures.from_atoms import label_structures
 from linpot.structures.labels import AUTOMATIC, LabelKeys
-from linpot.structures.structure import Structure
+from linpot.structures.structure import INITIAL_CHARGES, Structure
 
 _OPENERS: dict[str, Callable[..., IO[str]]] = {
     ".gz": gzip.open,
@@ -47,6 +47,7 @@ def read_dataset(
     keys: LabelKeys = AUTOMATIC,
     group_key: str = "config_type",
     weight_key: str = "weight",
+    charges_key: str = INITIAL_CHARGES,
     index: Index = ":",
     structure_memory: float = STRUCTURE_MEMORY,
 ) -> Dataset:
@@ -63,7 +64,7 @@ def read_dataset(
         Several files are put one after the other.
     keys : LabelKeys
         Where the labels are; see `find_labels`.
-    group_key, weight_key : str
+    group_key, weight_key, charges_key : str
         See `Dataset.from_atoms`.
     index : str, int or slice
         Which frames of each file, "0:100" for example.
@@ -98,7 +99,7 @@ def read_dataset(
 
     def structures() -> Iterator[Structure]:
         known: dict[tuple, dict[str, str]] = {}  # few are different
-        for structure, found in label_structures(images, keys, group_key, weight_key):
+        for structure, found in label_structures(images, keys, group_key, weight_key, charges_key):
             places.append(known.setdefault(tuple(found.items()), found))
             yield structure
 

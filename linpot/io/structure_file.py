@@ -23,7 +23,7 @@ from linpot.structures.sequences import LazyStructures, structure_bytes
 from linpot.structures.structure import Labels, Structure
 
 _HEAD = struct.Struct("<qqqqdd")  # atoms, flags, bytes of group and name, weight, energy
-_ENERGY, _FORCES, _STRESS = 8, 16, 32  # flags; 1, 2 and 4 are the periodic directions
+_ENERGY, _FORCES, _STRESS, _CHARGES = 8, 16, 32, 64  # flags; 1, 2 and 4 are the periodic directions
 
 
 class StructureFile(LazyStructures):
@@ -118,11 +118,13 @@ def _packed(structure: Structure) -> bytes:
     flags = sum(1 << k for k, periodic in enumerate(structure.pbc) if periodic)
     flags += _ENERGY * (labels.energy is not None)
     flags += _FORCES * (labels.forces is not None) + _STRESS * (labels.stress is not None)
+    flags += _CHARGES * (structure.charges is not None)
     group, name = structure.group.encode(), structure.name.encode()
     head = _HEAD.pack(
         structure.n_atoms, flags, len(group), len(name), structure.weight, labels.energy or 0.0
     )
-    arrays = (structure.positions, structure.cell, labels.forces, labels.stress)
+    charges = structure.charges
+    arrays = (structure.positions, structure.cell, labels.forces, labels.stress, charges)
     reals = [np.asarray(array, dtype="<f8").tobytes() for array in arrays if array is not None]
     return b"".join([head, *reals, structure.numbers.astype(np.uint8).tobytes(), group, name])
 
@@ -141,6 +143,7 @@ def _unpacked(content: bytearray) -> Structure:
     positions, cell = reals(n_atoms, 3), reals(3, 3)
     forces = reals(n_atoms, 3) if flags & _FORCES else None
     stress = reals(6) if flags & _STRESS else None
+    charges = reals(n_atoms) if flags & _CHARGES else None
     numbers = np.frombuffer(content, dtype=np.uint8, count=n_atoms, offset=at).astype(np.int64)
     at += n_atoms
     return Structure(
@@ -152,4 +155,5 @@ def _unpacked(content: bytearray) -> Structure:
         group=content[at : at + group].decode(),
         weight=weight,
         name=content[at + group : at + group + name].decode(),
+        charges=charges,
     )

@@ -61,21 +61,24 @@ def _vector(kind, element=None):
     return ir.VectorType(element or ir.DoubleType(), kind.width)
 
 
-def _pointer(context, builder, kind, array_type, array, index_type, index):
-    """Address of value `index` of a contiguous array of lanes or pairs."""
+def _pointer(context, builder, kind, array_type, array, index_type, index, stride=None):
+    """Address of value `index` of a contiguous array of lanes or pairs, or of others apart."""
     data = context.make_array(array_type)(context, builder, array).data
     index = context.cast(builder, index, index_type, types.intp)
-    first = builder.mul(index, ir.Constant(index.type, kind.width))
+    first = builder.mul(index, ir.Constant(index.type, stride or kind.width))
     return builder.bitcast(builder.gep(data, [first]), _vector(kind).as_pointer())
 
 
-def _loader(kind, description):
+def _loader(kind, description, stride=None):
     def loader(typing_context, array, i):
         def generate(context, builder, signature, arguments):
             array_type, index_type = signature.args
             value = builder.load(
-                _pointer(context, builder, kind, array_type, arguments[0], index_type, arguments[1])
-            )
+                _pointer(
+                    context, builder, kind, array_type, arguments[0], index_type, arguments[1],
+                    stride,
+                )
+            )  # fmt: skip
             value.align = 8
             return value
 
@@ -87,21 +90,27 @@ def _loader(kind, description):
 
 load = _loader(lanes, "Return lanes i of an array.")
 load_pairs = _loader(pairs, "Return pairs i of an array.")
+load_from = _loader(lanes, "Return the lanes that begin with element i of an array.", stride=1)
 
 
-@intrinsic
-def store(typing_context, array, i, value):
-    """Write lanes i or pairs i of an array, as the value is."""
+def _storer(description, stride=None):
+    def storer(typing_context, array, i, value):
+        def generate(context, builder, signature, arguments):
+            array_type, index_type, kind = signature.args
+            pointer = _pointer(
+                context, builder, kind, array_type, arguments[0], index_type, arguments[1], stride
+            )
+            builder.store(arguments[2], pointer).align = 8
+            return context.get_dummy_value()
 
-    def generate(context, builder, signature, arguments):
-        array_type, index_type, kind = signature.args
-        pointer = _pointer(
-            context, builder, kind, array_type, arguments[0], index_type, arguments[1]
-        )
-        builder.store(arguments[2], pointer).align = 8
-        return context.get_dummy_value()
+        return types.void(array, i, value), generate
 
-    return types.void(array, i, value), generate
+    storer.__doc__ = description
+    return intrinsic(storer)
+
+
+store = _storer("Write lanes i or pairs i of an array, as the value is.")
+store_from = _storer("Write the lanes that begin with element i of an array.", stride=1)
 
 
 @intrinsic
@@ -325,6 +334,20 @@ def choose_below(typing_context, x, limit, below, above):
         )
 
     return x(x, limit, below, above), generate
+
+
+@intrinsic
+def mask_below(typing_context, a, x):
+    """Return a whole number whose bit i is set where lane i is below a number."""
+
+    def generate(context, builder, signature, arguments):
+        kind = signature.args[0]
+        limit = _splat(context, builder, arguments[1], signature.args[1], kind)
+        bits = builder.fcmp_ordered("<", arguments[0], limit)
+        packed = builder.bitcast(bits, ir.IntType(kind.width))
+        return builder.zext(packed, ir.IntType(64))
+
+    return types.int64(a, x), generate
 
 
 def _overload(symbol, operation):

@@ -17,7 +17,7 @@ from linpot.structures.contents import LABELS, Contents
 from linpot.structures.from_atoms import MEMORY, label_structures
 from linpot.structures.labels import AUTOMATIC, LabelKeys
 from linpot.structures.sequences import LazyStructures, structure_bytes
-from linpot.structures.structure import Structure
+from linpot.structures.structure import INITIAL_CHARGES, Structure
 from linpot.structures.summary import DatasetSummary, summarise
 
 
@@ -70,6 +70,7 @@ class Dataset(Sequence[Structure]):
         keys: LabelKeys = AUTOMATIC,
         group_key: str = "config_type",
         weight_key: str = "weight",
+        charges_key: str = INITIAL_CHARGES,
         source: str | Sequence[str] = MEMORY,
     ) -> Dataset:
         """
@@ -85,6 +86,9 @@ class Dataset(Sequence[Structure]):
         weight_key : str
             Key of `info`, with "config_weight" as a synonym; multiplies the residuals of the
             structure, 1 where absent.
+        charges_key : str
+            Key of `arrays` with given charges (`Structure.charges`, not a label); one that is named
+            must be in every structure.
         source : str or sequence of str
             Where the structures come from, for messages: one for all, or one for each.
 
@@ -112,7 +116,8 @@ class Dataset(Sequence[Structure]):
                 f"`source` must be one or one per structure, got {len(sources)} for {len(images)}"
             )
         pairs = zip(images, sources, strict=True)
-        structures, places = zip(*label_structures(pairs, keys, group_key, weight_key), strict=True)
+        labelled = label_structures(pairs, keys, group_key, weight_key, charges_key)
+        structures, places = zip(*labelled, strict=True)
         return cls(structures, label_places=places)
 
     def __len__(self) -> int:
@@ -227,7 +232,7 @@ class Dataset(Sequence[Structure]):
 
     def content_hash(self) -> str:
         """
-        Return a sha256 of atoms, cells, periodicity and labels, in order.
+        Return a sha256 of atoms, cells, periodicity, given charges and labels, in order.
 
         Names, groups and weights do not enter; neither does the machine.
         """
@@ -240,6 +245,8 @@ class Dataset(Sequence[Structure]):
                 digest.update(b"-" if value is None else b"+")
                 if value is not None:
                     digest.update((np.asarray(value, dtype="<f8") + 0.0).tobytes())  # -0 is 0
+            if s.charges is not None:
+                digest.update(b"q" + (s.charges.astype("<f8") + 0.0).tobytes())
         return digest.hexdigest()
 
     @staticmethod

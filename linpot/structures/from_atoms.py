@@ -13,7 +13,7 @@ from linpot.checks import non_negative
 from linpot.errors import InputError
 from linpot.structures.labels import LabelKeys, find_labels, has_key, present_keys
 from linpot.structures.neighbors import complete_cell
-from linpot.structures.structure import Structure, structure_from_atoms
+from linpot.structures.structure import INITIAL_CHARGES, Structure, structure_from_atoms
 
 MEMORY = "<memory>"
 """Source of atoms that come from no file."""
@@ -23,7 +23,11 @@ _WEIGHT_SYNONYM = "config_weight"
 
 
 def label_structures(
-    images: Iterable[tuple[Atoms, str]], keys: LabelKeys, group_key: str, weight_key: str
+    images: Iterable[tuple[Atoms, str]],
+    keys: LabelKeys,
+    group_key: str,
+    weight_key: str,
+    charges_key: str,
 ) -> Iterator[tuple[Structure, dict[str, str]]]:
     """
     Yield structures with the places of their labels; none is held.
@@ -32,7 +36,7 @@ def label_structures(
     ----------
     images : iterable of (ase.Atoms, str)
         Atoms and where they come from.
-    keys, group_key, weight_key
+    keys, group_key, weight_key, charges_key
         See `Dataset.from_atoms`.
 
     Yields
@@ -55,7 +59,7 @@ def label_structures(
                 del offered[quantity]
             else:
                 offered[quantity] |= present_keys(image, quantity)
-        yield _structure(image, index, origin, keys, group_key, weight_key)
+        yield _structure(image, index, origin, keys, group_key, weight_key, charges_key)
     for quantity, others in offered.items():
         place = "" if list(counts) == [MEMORY] else f" of {', '.join(counts)}"
         raise InputError(
@@ -65,7 +69,13 @@ def label_structures(
 
 
 def _structure(
-    atoms: Atoms, index: int, source: str, keys: LabelKeys, group_key: str, weight_key: str
+    atoms: Atoms,
+    index: int,
+    source: str,
+    keys: LabelKeys,
+    group_key: str,
+    weight_key: str,
+    charges_key: str,
 ) -> tuple[Structure, dict[str, str]]:
     group = atoms.info.get(group_key)
     name = f"structure {index}" + ("" if group is None else f" ({str(group)!r})")
@@ -78,7 +88,14 @@ def _structure(
         group="all" if group is None else str(group),
         weight=_weight(atoms, weight_key, name),
         name=name,
+        charges_key=charges_key,
     )
+    if structure.charges is None and charges_key != INITIAL_CHARGES:
+        offered = ", ".join(sorted(set(atoms.arrays) - {"numbers", "positions"})) or "none"
+        raise InputError(
+            f"`charges_key` must be in every structure, got {charges_key!r}, which {name} has not; "
+            f"there are: {offered}"
+        )
     _refuse_overlaps(structure)
     found = find_labels(atoms, keys, name)
     return structure.with_labels(found.labels), found.keys

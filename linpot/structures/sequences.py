@@ -35,5 +35,12 @@ class LazyStructures(Sequence[Structure]):
 def structure_bytes(structure: Structure) -> int:
     """Return about how much memory a structure takes."""
     labels = structure.labels
-    arrays = (structure.numbers, structure.positions, structure.cell, labels.forces, labels.stress)
+    arrays = (
+        structure.numbers,
+        structure.positions,
+        structure.cell,
+        structure.charges,
+        labels.forces,
+        labels.stress,
+    )
     return 1200 + sum(0 if array is None else array.nbytes for array in arrays)

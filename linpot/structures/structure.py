@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from linpot.checks import finite_array
 from linpot.errors import InputError
 
+INITIAL_CHARGES = "initial_charges"
+"""Where ASE keeps given charges."""
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -57,6 +60,8 @@ class Structure:
         Multiplies the residuals of this structure in a fit.
     name : str
         How messages call it: "structure 17 ('liquid')".
+    charges : float64[n_atoms] or None, e
+        Given charges, for models that ask for them; not labels.
 
     Raises
     ------
@@ -73,6 +78,7 @@ class Structure:
     group: str = "all"
     weight: float = 1.0
     name: str = "the structure"
+    charges: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         numbers = np.ascontiguousarray(self.numbers, dtype=np.int64)
@@ -83,6 +89,9 @@ class Structure:
         object.__setattr__(self, "positions", positions)
         object.__setattr__(self, "cell", finite_array("cell", self.cell, [3, 3], self.name))
         object.__setattr__(self, "pbc", tuple(bool(p) for p in self.pbc))
+        if self.charges is not None:
+            charges = finite_array("charges", self.charges, [len(numbers)], self.name)
+            object.__setattr__(self, "charges", charges)
         self._check_periodicity()
 
     def _check_periodicity(self) -> None:
@@ -135,9 +144,10 @@ def structure_from_atoms(
     group: str = "all",
     weight: float = 1.0,
     name: str = "the structure",
+    charges_key: str = INITIAL_CHARGES,
 ) -> Structure:
     """
-    Copy the atoms, the cell and the periodicity of an `ase.Atoms`; its labels are not looked at.
+    Copy atoms, cell, periodicity and given charges of an `ase.Atoms`; labels are not looked at.
 
     Parameters
     ----------
@@ -147,6 +157,8 @@ def structure_from_atoms(
     group : str
     weight : float
     name : str
+    charges_key : str
+        Key of `arrays` with given charges, e; none are taken where it is absent.
 
     Returns
     -------
@@ -174,4 +186,11 @@ def structure_from_atoms(
         group=group,
         weight=weight,
         name=name,
+        charges=given_charges(atoms, charges_key),
     )
+
+
+def given_charges(atoms: Atoms, charges_key: str = INITIAL_CHARGES) -> NDArray[np.float64] | None:
+    """Return a copy of the charges that an `ase.Atoms` carries, e; None where there are none."""
+    charges = atoms.arrays.get(charges_key)
+    return None if charges is None else np.array(charges)

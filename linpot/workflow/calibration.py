@@ -21,8 +21,9 @@ from linpot.uncertainty.spread import Spread, spread_of
 from linpot.workflow.choice import chosen, left_out
 from linpot.workflow.cross_validation import assign_folds
 from linpot.workflow.evaluate import residuals_of
-from linpot.workflow.fit import FitPlan, Monitor, Silent, gather_rows, plan_fit
+from linpot.workflow.fit import Monitor, Silent, gather_rows
 from linpot.workflow.misfit import widen_by_misfit
+from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.posterior import PosteriorFit, solve_with_posterior
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings

@@ -22,7 +22,7 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.distances import survey_distances
 from linpot.structures.neighbors import find_neighbors
 from linpot.workflow.defaults import Distances
-from linpot.workflow.fit import specify_basis
+from linpot.workflow.plan import specify_basis
 from linpot.workflow.settings import FitSettings
 
 _PER_ATOM = 0.45  # us

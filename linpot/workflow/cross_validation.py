@@ -11,7 +11,8 @@ from linpot.errors import InputError
 from linpot.structures.dataset import Dataset
 from linpot.workflow.choice import left_out
 from linpot.workflow.evaluate import Metrics, Residuals, stream_residuals, summarise_residuals
-from linpot.workflow.fit import Monitor, Silent, gather_rows, plan_fit
+from linpot.workflow.fit import Monitor, Silent, gather_rows
+from linpot.workflow.plan import plan_fit
 from linpot.workflow.settings import FitSettings
 
 

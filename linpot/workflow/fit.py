@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from linpot.basis.ace import Basis, build_basis
-from linpot.basis.specification import BasisSpecification, symbols_of
 from linpot.errors import InputError
 from linpot.fitting.reference_energies import ReferenceEnergies, find_reference_energies
 from linpot.fitting.rows import RowBuilder
@@ -15,16 +13,11 @@ from linpot.model.feature_engine import FeatureEngine
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
-from linpot.structures.distances import PairDistances, survey_distances
-from linpot.workflow.baseline import build_baseline, parse_baseline, wall_of
 from linpot.workflow.choice import chosen
-from linpot.workflow.defaults import TAPER_START, Distances, default_radial
-from linpot.workflow.dense_environments import dense_environments
-from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
 from linpot.workflow.evaluate import Metrics, evaluate_model
+from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.provenance import provenance
 from linpot.workflow.regression import collect_factors, noise_of
-from linpot.workflow.restraints import Restraints, wall_dimers
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.targets import Targets, energies_without, mean_energy
@@ -58,32 +51,6 @@ class Silent:
 
 
 @dataclass(frozen=True)
-class FitPlan:
-    """
-    What a fit will do, before any work.
-
-    Attributes
-    ----------
-    basis : Basis
-    baseline : EnergyModel or None
-    restraints : Restraints or None
-        None without a repulsion in the baseline.
-    distances : dict of pair to PairDistances
-    estimate : FitEstimate
-    """
-
-    basis: Basis
-    baseline: EnergyModel | None
-    restraints: Restraints | None
-    distances: dict[tuple[str, str], PairDistances]
-    estimate: FitEstimate
-
-    def complete(self, learned: LinearPotential) -> EnergyModel:
-        """Add the baseline to the learned part."""
-        return learned if self.baseline is None else learned + self.baseline
-
-
-@dataclass(frozen=True)
 class FitResult:
     """
     A finished fit.
@@ -106,83 +73,6 @@ class FitResult:
     reference: ReferenceEnergies
     walls: Walls
     notes: list[str] = field(default_factory=list)
-
-
-def plan_fit(
-    train: Dataset, settings: FitSettings, *, folds: int = 1, test: Dataset | None = None
-) -> FitPlan:
-    """
-    Choose basis and baseline, and estimate what the fit takes.
-
-    Parameters
-    ----------
-    train : Dataset
-    settings : FitSettings
-    folds : int
-        Of cross-validation.
-    test : Dataset, optional
-        Takes memory as well.
-
-    Returns
-    -------
-    FitPlan
-
-    Raises
-    ------
-    InputError
-        If the settings and the data do not go together.
-    """
-    if not train.contents.rows.any():
-        raise InputError(
-            "no structure has an energy, forces or a stress; name the keys of the labels "
-            "(--energy-key, --forces-key, --stress-key)"
-        )
-    settings.weights.check_groups(tuple(train.groups))
-    elements = symbols_of(train.elements)
-    distances = survey_distances(train, elements)
-    specification = specify_basis(distances, settings, elements)
-    wanted = sum(specification.functions_of(symbol) or 0 for symbol in elements)
-    refuse_too_many_columns(wanted, settings.memory_limit)
-    basis = build_basis(specification)
-    baseline = build_baseline(parse_baseline(settings.baseline), distances, elements)
-    estimate = estimate_fit(
-        basis,
-        train,
-        memory_limit=settings.memory_limit,
-        threads=settings.threads,
-        folds=folds,
-        held=0 if test is None else test.memory,
-    )
-    restraints = None
-    if (wall := wall_of(baseline)) is not None:
-        start = TAPER_START if settings.taper is None else settings.taper[0]
-        dimers = wall_dimers(distances, start, settings.restraint)
-        dense = dense_environments(train, distances, seed=settings.seed)
-        restraints = Restraints(wall, dimers, dense, settings.dense_restraint)
-    return FitPlan(basis, baseline, restraints, distances, estimate)
-
-
-def specify_basis(
-    distances: Distances, settings: FitSettings, elements: tuple[str, ...]
-) -> BasisSpecification:
-    """Return the basis that settings stand for, given the distances of the data."""
-    return BasisSpecification(
-        elements,
-        default_radial(distances, settings.cutoff, settings.decay, settings.taper),
-        body_order=settings.body_order,
-        n_functions=_columns_of(settings),
-        max_degree=settings.max_degree,
-        angular_weight=settings.angular_weight,
-        pair_weight=settings.pair_weight,
-        degree_offsets=settings.degree_offsets,
-    )
-
-
-def _columns_of(settings: FitSettings) -> int | Mapping[str, int] | None:
-    """Functions that rows are made of; None where degrees decide."""
-    if settings.max_degree is not None:
-        return None
-    return settings.n_functions if settings.choose_from is None else settings.choose_from
 
 
 def run_fit(

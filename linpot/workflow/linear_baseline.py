@@ -25,8 +25,8 @@ from linpot.model.feature_engine import FeatureEngine
 from linpot.model.packing import pack
 from linpot.model.protocol import EnergyModel, LinearModel
 from linpot.structures.dataset import Dataset
-from linpot.workflow.fit import plan_fit
 from linpot.workflow.keys import Key, keyed, weight_of
+from linpot.workflow.plan import plan_fit
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.targets import Targets, energies_without
 

@@ -29,7 +29,7 @@ from linpot.selection.row_stream import CHUNK, RowStream, Survey
 from linpot.structures.distances import survey_distances
 from linpot.structures.structure import Structure, structure_from_atoms
 from linpot.uncertainty.extrapolation import ActiveSet
-from linpot.workflow.fit import specify_basis
+from linpot.workflow.plan import specify_basis
 from linpot.workflow.settings import FitSettings
 
 Floats = NDArray[np.float64]

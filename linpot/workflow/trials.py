@@ -20,8 +20,9 @@ from linpot.structures.dataset import Dataset
 from linpot.workflow.choice import chosen, left_out
 from linpot.workflow.cross_validation import assign_folds
 from linpot.workflow.evaluate import GroupErrors, Residuals, stream_residuals, summarise_residuals
-from linpot.workflow.fit import FitPlan, Monitor, gather_rows, plan_fit
+from linpot.workflow.fit import Monitor, gather_rows
 from linpot.workflow.keys import EVERY_FOLD, Key, n_columns_of, weight_of
+from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 

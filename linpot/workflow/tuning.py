@@ -24,8 +24,9 @@ from linpot.structures.distances import survey_distances
 from linpot.workflow.cost import CostModel
 from linpot.workflow.defaults import Distances
 from linpot.workflow.evaluate import GroupErrors
-from linpot.workflow.fit import FitPlan, Monitor, Silent, plan_fit
+from linpot.workflow.fit import Monitor, Silent
 from linpot.workflow.noise_levels import find_noise_levels
+from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.search_directions import DIRECTIONS, Direction, extended
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.trials import (
