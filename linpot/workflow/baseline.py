@@ -140,9 +140,12 @@ def _zbl(term: Term, distances: Distances, elements: tuple[str, ...]) -> EnergyM
 
 
 def _coulomb(term: Term, distances: Distances, elements: tuple[str, ...]) -> EnergyModel:
-    if term.words:
-        raise InputError(f"`baseline` must be like 'coulomb:Na=1,Cl=-1', got '{term}'")
-    return Coulomb(term.values or None)
+    if term.words or not term.values:
+        raise InputError(
+            f"`baseline` 'coulomb' needs the charge of every element, 'coulomb:Na=1,Cl=-1', got "
+            f"'{term}' (charges of atoms: Coulomb(..., per_atom=True) in Python)"
+        )
+    return Coulomb(term.values)
 
 
 def _dispersion(term: Term, distances: Distances, elements: tuple[str, ...]) -> EnergyModel:

@@ -26,8 +26,8 @@ from linpot.workflow.dense_environments import N_ATOMS
 
 GROUP = "restraint"
 N_DISTANCES = 12
-SOFTNESS = 2.0  # eV, by which the energy of an atom may differ from the mean without a wall
-SHARE = 0.5  # of the repulsion of an atom, by which it may differ beside that
+SOFTNESS = 2.0 / 3.0  # eV, by which the energy of an atom may differ from the mean without a wall
+SHARE = 1.0 / 6.0  # of the repulsion of an atom, by which it may differ beside that
 BATCH = 50
 
 Floats = NDArray[np.float64]
