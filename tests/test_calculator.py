@@ -65,14 +65,14 @@ def test_thermostat_reaches_its_temperature(silicon):
 
 def test_barostat_moves_the_cell(silicon):
     silicon.rattle(0.05, seed=0)
-    silicon.set_cell(silicon.cell * 0.99, scale_atoms=True)
+    silicon.set_cell(silicon.cell * 0.98, scale_atoms=True)
     volume = silicon.get_volume()
     dynamics = IsotropicMTKNPT(
         silicon, 1.0 * units.fs, temperature_K=300, pressure_au=0.0, tdamp=50 * units.fs,
         pdamp=200 * units.fs,
     )  # fmt: skip
     dynamics.run(100)
-    assert silicon.get_volume() > volume * 1.002  # compressed to 0.99, it expands
+    assert silicon.get_volume() > volume * 1.002  # compressed to 0.98, it expands
     assert np.isfinite(silicon.get_forces()).all()
 
 

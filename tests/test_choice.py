@@ -17,7 +17,9 @@ from linpot.model.feature_engine import FeatureEngine
 from linpot.workflow.choice import choose_functions
 from linpot.workflow.plan import plan_fit
 
-MANY = linpot.FitSettings(n_functions=40, choose_from=120, body_order=4)
+MANY = linpot.FitSettings(
+    n_functions=40, choose_from=120, body_order=4, dense_restraint=0.0, allow_holes=True
+)
 
 
 @pytest.fixture(scope="module")

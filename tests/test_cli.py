@@ -283,7 +283,7 @@ def test_weights_on_the_command_line_reach_the_fit(folder, workplace):
         (["--solver", "magic"], "`solver` must be one of evidence, gcv, ridge, ard, omp"),
         (
             ["--baseline", "d4"],
-            "`baseline` must be one of zbl, none, or several of them with commas, got 'd4'",
+            "d3, tblite, none, or several of them with commas, got 'd4'",
         ),
         (["--family", "mtp"], "--family"),
         (["--threads", "0"], "`threads` must be a whole number of at least 1, got 0"),

@@ -14,7 +14,7 @@ from linpot.workflow.fit import Silent, gather_rows
 from linpot.workflow.noise_levels import find_noise_levels
 from linpot.workflow.plan import plan_fit
 
-SETTINGS = linpot.FitSettings(n_functions=60)
+SETTINGS = linpot.FitSettings(n_functions=60, dense_restraint=0.0, allow_holes=True)
 GROUPS = ("rattle_300", "rattle_900", "rattle_1500", "liquid", "isolated_atom")
 
 

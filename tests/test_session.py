@@ -16,7 +16,8 @@ from linpot.fitting.factors import FactorSet
 from linpot.workflow.evaluate import residuals_of
 from linpot.workflow.plan import plan_fit
 
-SETTINGS = linpot.FitSettings(n_functions=60, penalty=1e-3)
+# dense environments are drawn from the data: other data, other restraints
+SETTINGS = linpot.FitSettings(n_functions=60, penalty=1e-3, dense_restraint=0.0, allow_holes=True)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from ase.build import bulk
 import linpot
 from linpot.baselines.pair_potential import PairPotential
 from linpot.errors import HoleError, InputError
+from linpot.fitting.factors import FactorSet
 from linpot.structures.distances import survey_distances
 from linpot.structures.structure import structure_from_atoms
 from linpot.validation.compression import (
@@ -184,12 +185,20 @@ def planted_hole(*_, **__):
     return [Compression(silicon(), np.array([1.0, 0.9, 0.8]), np.array([0.0, 1.0, 0.0]), True)]
 
 
-def test_noise_is_what_least_squares_leave(session_and_plan):
-    session, _ = session_and_plan
-    assert 0.0 < noise_of(session.factors, SETTINGS.weights) < 1.0
-    silent = replace(SETTINGS.weights, energy=0.0, forces=0.0, stress=0.0)
-    assert noise_of({("a", "forces", 0): session.factors[next(iter(session.factors))]}, silent) == 0
-    assert 0.0 < LEAST_NOISE < 1.0
+def test_noise_is_what_least_squares_leave():
+    rng = np.random.default_rng(0)
+    X, exact = rng.standard_normal((400, 5)), rng.standard_normal(5)
+    y = X @ exact + 0.3 * rng.standard_normal(400)
+    factors = FactorSet(6)
+    factors.add(("a", "forces", 0), X[:150], y[:150])
+    factors.add(("b", "forces", 1), X[150:], y[150:])
+    factors.add(("b", "energy", 0), X, 100.0 * y)  # does not count
+    left = np.linalg.lstsq(X, y, rcond=None)[1][0]
+    assert noise_of(factors) == pytest.approx(np.sqrt(left / 400))
+    few = FactorSet(6)
+    few.add(("a", "energy", 0), X[:6], y[:6])  # least squares would leave nothing
+    assert noise_of(few) == pytest.approx(LEAST_NOISE * np.sqrt((y[:6] ** 2).mean()))
+    assert noise_of(FactorSet(6)) == 0.0
 
 
 def test_strength_must_be_a_number():

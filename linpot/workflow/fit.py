@@ -235,7 +235,7 @@ def gather_rows(
     )
     if plan.restraints is not None:
         level = mean_energy(train, energies, reference.values)
-        session.restrain(plan.restraints, level, noise_of(factors, settings.weights))
+        session.restrain(plan.restraints, level, noise_of(factors))
     return session
 
 

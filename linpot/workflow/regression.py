@@ -16,14 +16,13 @@ from linpot.fitting.estimator import FactorRegressor
 from linpot.fitting.factors import FactorSet
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import RowBuilder, TargetRule, stream_rows
-from linpot.fitting.weights import Weights
 from linpot.structures.dataset import Dataset
 from linpot.workflow.chunks import collect_chunks
-from linpot.workflow.keys import Key, keyed, n_columns_of, weight_of
+from linpot.workflow.keys import Key, keyed, n_columns_of
 from linpot.workflow.settings import FitSettings
 
 LEAST_NOISE = 0.01
-"""Of the root mean square of the weighted labels."""
+"""Of the root mean square of the labels."""
 
 Floats = NDArray[np.float64]
 
@@ -82,17 +81,16 @@ def collect_factors(
     return factors
 
 
-def noise_of(factors: FactorSet[Key], weights: Weights) -> float:
+def noise_of(factors: FactorSet[Key]) -> float:
     """
     Estimate what a fit will leave of forces, or of energies where there are none.
 
-    That is the root mean square of the weighted residuals of least squares: the last diagonal entry
-    of their factor. How rows are divided into groups and folds does not matter.
+    That is the root mean square of the residuals of least squares: the last diagonal entry of their
+    factor. How rows are divided into groups and folds does not matter, nor what they weigh.
 
     Parameters
     ----------
     factors : FactorSet
-    weights : Weights
 
     Returns
     -------
@@ -101,10 +99,9 @@ def noise_of(factors: FactorSet[Key], weights: Weights) -> float:
     """
     names = {key[1] for key in factors}
     name = "forces" if "forces" in names else "energy"
-    weight = {k: weight_of(weights, k) if k[1] == name else 0.0 for k in factors}
-    if not any(weight.values()):
+    if name not in names:
         return 0.0
-    factor, n_rows = factors.combined(weight)
+    factor, n_rows = factors.combined({key: float(key[1] == name) for key in factors})
     left = abs(factor[-1, -1]) if n_rows > 2 * len(factor) else 0.0
     return float(max(left, LEAST_NOISE * np.linalg.norm(factor[:, -1])) / np.sqrt(n_rows))
 
