@@ -72,7 +72,8 @@ def write_lammps(
     Parameters
     ----------
     potential : EnergyModel
-        A learned potential or a `PacePotential`, alone or with pair potentials.
+        A learned potential or a `PacePotential`, alone or with pair potentials, fixed charges of
+        species and D3.
     path : path
         Of the ``.yace`` file.
     tables : bool
@@ -122,7 +123,7 @@ def write_lammps(
         )
     write_text(target, text, overwrite=overwrite)
     title = f"{target.name}, made by linpot"
-    write_text(script, input_script(potential.elements, lines.lines, title), overwrite=overwrite)
+    write_text(script, input_script(potential.elements, lines, title), overwrite=overwrite)
     if lines.table:
         write_text(table, lines.table, overwrite=overwrite)
     return LammpsFiles(
@@ -177,7 +178,8 @@ def _parts(
     for part in baselines:
         if not has_pair_style(part):
             raise InputError(
-                f"a potential for LAMMPS must be a sum of one learned part and pair potentials, "
-                f"got a part of kind {part.kind!r}, which has no `pair_style` here"
+                f"a potential for LAMMPS must be a sum of one learned part, pair potentials, fixed "
+                f"charges and D3, got a part of kind {part.kind!r}, which has no `pair_style` "
+                "here; run it in LAMMPS by `linpot.LammpsDriver`"
             )
     return learned[0], baselines

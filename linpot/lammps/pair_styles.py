@@ -2,19 +2,21 @@
 The lines and tables by which LAMMPS adds pair potentials to ``pair_style pace``.
 
 `STYLES` says, by kind of model, who writes the sub-styles of ``hybrid/overlay``: ZBL has a style
-of its own, with one switch for all pairs, so that every distinct switch becomes a sub-style. Any
-other `PairPotential` becomes tables.
+of its own, with one switch for all pairs, so that every distinct switch becomes a sub-style;
+charges need ``kspace_style``. Any other `PairPotential` becomes tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
 
+from linpot.baselines.coulomb import Coulomb
+from linpot.baselines.d3 import D3
 from linpot.baselines.pair_potential import PairPotential
 from linpot.baselines.zbl import ZBL
 from linpot.errors import InputError
@@ -22,6 +24,11 @@ from linpot.model.protocol import EnergyModel
 
 TABLE_POINTS = 10000
 TABLE_START = 0.3  # A; LAMMPS stops when atoms come closer
+COULOMB_CUTOFF = 10.0  # A; LAMMPS splits the sum there, which changes its cost only
+D3_CUTOFF, D3_COORDINATION_CUTOFF = 31.7506, 21.1671  # A: 60 and 40 Bohr, as the package dftd3
+# "zero" is a pair style too, at which the arguments of hybrid/overlay would be cut
+D3_DAMPING = {"bj": "bj", "zero": "original", "mbj": "bjm", "mzero": "zerom"}
+IN_PROCESS = "run it in LAMMPS by `linpot.LammpsDriver`"
 
 
 @dataclass(frozen=True)
@@ -32,17 +39,37 @@ class PairLines:
     Attributes
     ----------
     lines : tuple of str
-        `pair_style` and `pair_coeff` commands.
+        `pair_style` and `pair_coeff` commands, and those that go with them.
     table : str
         Text of the table file; empty if none is needed.
+    atom_style : str
     """
 
     lines: tuple[str, ...]
     table: str
+    atom_style: str = "atomic"
 
 
 SubStyle = tuple[str, list[str]]
 """A sub-style with its settings, and the arguments of its `pair_coeff` with {} for its name."""
+
+
+@dataclass(frozen=True)
+class Addition:
+    """
+    What one baseline adds.
+
+    Attributes
+    ----------
+    styles : list of SubStyle
+    commands : list of str
+        After the `pair_coeff` commands.
+    atom_style : str
+    """
+
+    styles: list[SubStyle]
+    commands: list[str] = field(default_factory=list)
+    atom_style: str = "atomic"
 
 
 def has_pair_style(model: EnergyModel) -> bool:
@@ -79,9 +106,15 @@ def pair_lines(
     """
     styles: list[SubStyle] = []
     sections: list[str] = []
+    commands: list[str] = []
+    atom_style = "atomic"
     for model in baselines:
         if model.kind in STYLES and not (tables and isinstance(model, PairPotential)):
-            styles.extend(STYLES[model.kind](model, elements))
+            addition = STYLES[model.kind](model, elements)
+            styles.extend(addition.styles)
+            commands.extend(addition.commands)
+            if addition.atom_style != "atomic":
+                atom_style = addition.atom_style
             continue
         assert isinstance(model, PairPotential)
         own = _sections(model, elements, len(styles))
@@ -102,18 +135,18 @@ def pair_lines(
             name += f" {names[: k + 1].count(name)}"
         lines.extend(f"pair_coeff {line.format(name)}" for line in coefficients)
     head = "# Made by linpot: distance (A), energy (eV), force (eV/A) UNITS: metal\n"
-    return PairLines(tuple(lines), head + "".join(sections) if sections else "")
+    table = head + "".join(sections) if sections else ""
+    return PairLines((*lines, *commands), table, atom_style)
 
 
-def input_script(elements: Sequence[str], lines: Sequence[str], title: str) -> str:
+def input_script(elements: Sequence[str], lines: PairLines, title: str) -> str:
     """
     Return an input script that evaluates a structure, to be extended by the user.
 
     Parameters
     ----------
     elements : sequence of str
-    lines : sequence of str
-        As `pair_lines` returns them.
+    lines : PairLines
     title : str
 
     Returns
@@ -132,13 +165,13 @@ def input_script(elements: Sequence[str], lines: Sequence[str], title: str) -> s
             "",
             "variable        data index structure.data",
             "units           metal",
-            "atom_style      atomic",
+            f"atom_style      {lines.atom_style}",
             "newton          on",
             "boundary        p p p",
             "read_data       ${data}",
             *masses,
             "",
-            *lines,
+            *lines.lines,
             "",
             "neighbor        1.0 bin",
             "thermo          10",
@@ -151,7 +184,7 @@ def input_script(elements: Sequence[str], lines: Sequence[str], title: str) -> s
     )
 
 
-def _zbl_styles(model: EnergyModel, elements: Sequence[str]) -> list[SubStyle]:
+def _zbl_styles(model: EnergyModel, elements: Sequence[str]) -> Addition:
     """Return one sub-style per distinct switch."""
     assert isinstance(model, ZBL)
     by_switch: dict[tuple[float, float], list[str]] = {}
@@ -159,7 +192,40 @@ def _zbl_styles(model: EnergyModel, elements: Sequence[str]) -> list[SubStyle]:
         switch = _of(model.switch_starts, a, b), _of(model.pair_cutoffs, a, b)
         line = f"{i} {j} {{}} {atomic_numbers[a]} {atomic_numbers[b]}"
         by_switch.setdefault(switch, []).append(line)
-    return [(f"zbl {start!r} {stop!r}", lines) for (start, stop), lines in by_switch.items()]
+    return Addition(
+        [(f"zbl {start!r} {stop!r}", lines) for (start, stop), lines in by_switch.items()]
+    )
+
+
+def _coulomb_styles(model: EnergyModel, elements: Sequence[str]) -> Addition:
+    """Return ``coul/long`` with its mesh and the charges of the types."""
+    assert isinstance(model, Coulomb)
+    if model.charges is None or model.per_atom:
+        raise InputError(
+            f"charges of atoms cannot be exported, only those of species; {IN_PROCESS}"
+        )
+    if model.widths or model.damping is not None:
+        raise InputError(f"clouds and damped charges have no `pair_style`; {IN_PROCESS}")
+    charges = [f"set type {k} charge {model.charges[s]!r}" for k, s in enumerate(elements, start=1)]
+    return Addition(
+        [(f"coul/long {COULOMB_CUTOFF!r}", ["* * {}"])],
+        [*charges, f"kspace_style pppm {model.accuracy!r}"],
+        "charge",
+    )
+
+
+def _d3_styles(model: EnergyModel, elements: Sequence[str]) -> Addition:
+    """Return ``dispersion/d3``, whose lists of neighbors need more room than usual."""
+    assert isinstance(model, D3)
+    if model.three_body or model.pair_cutoff is not None or model.damping not in D3_DAMPING:
+        raise InputError(
+            "D3 with three-body terms, a `pair_cutoff` or optimized power damping has no "
+            f"`pair_style`; {IN_PROCESS}"
+        )
+    style = f"dispersion/d3 {D3_DAMPING[model.damping]} {model.functional} "
+    style += f"{D3_CUTOFF} {D3_COORDINATION_CUTOFF}"
+    room = "neigh_modify one 50000 page 1000000"
+    return Addition([(style, [f"* * {{}} {' '.join(elements)}"])], [room])
 
 
 def _of(values: Mapping[tuple[str, str], float], a: str, b: str) -> float:
@@ -199,5 +265,9 @@ def _sections(
     return sections
 
 
-STYLES: dict[str, Callable[[EnergyModel, Sequence[str]], list[SubStyle]]] = {"zbl": _zbl_styles}
-"""By kind of model, who writes its sub-styles: takes the model and the elements of the types."""
+STYLES: dict[str, Callable[[EnergyModel, Sequence[str]], Addition]] = {
+    "zbl": _zbl_styles,
+    "coulomb": _coulomb_styles,
+    "d3": _d3_styles,
+}
+"""By kind of model, who writes what it adds: takes the model and the elements of the types."""
