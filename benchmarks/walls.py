@@ -129,7 +129,7 @@ def measure(name: str, n_functions: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sets", nargs="*", default=list(SETS), choices=[[], *SETS], metavar="SET")
+    parser.add_argument("sets", nargs="*", default=list(SETS), metavar="SET")
     parser.add_argument("--n-functions", type=int, default=500)
     options = parser.parse_args()
     results: dict[str, Any] = {"seed": 0, "n_functions": options.n_functions, "sets": {}}

@@ -62,7 +62,8 @@ def _show_potential(terminal: Terminal, file: str, potential: EnergyModel) -> No
         elif isinstance(part, PacePotential):
             terminal.show(_pace_table(part))
         else:
-            terminal.show(f"Part {part.kind}: {' '.join(part.elements)}, {part.cutoff:.2f} A")
+            told = ", ".join(f"{name} {value}" for name, value in _flat(part.to_state()[0]).items())
+            terminal.show(f"Baseline {part.kind}: {told}")
     for part in parts:
         if isinstance(part, LinearPotential) and part.provenance:
             _show_provenance(terminal, part.provenance)

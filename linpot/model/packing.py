@@ -81,7 +81,7 @@ def pack_listed(
         cells = _joined([s.cell for s in structures]).reshape(-1, 3, 3)
     positions = _joined([s.positions for s in structures])
     structure = np.repeat(np.arange(len(structures)), np.diff(first_atoms))
-    kept = np.empty(len(listed), dtype=np.int64)
+    kept = np.zeros(len(listed), dtype=np.int64)  # unused places stay indices of atoms
     vectors = np.empty((len(listed), 3))
     counts = np.zeros((n_atoms, len(elements)), dtype=np.int64)
     smallest = []

@@ -43,7 +43,7 @@ class PairBatch:
     counts : int64[n_centers, n_species]
         Pairs of each centre by neighbor species, in which order they follow each other.
     neighbors : int64[n_places]
-        Atom indices of the flat list. There may be unused places between centres.
+        Atom indices of the flat list. There may be unused places between centers, which hold 0.
     vectors : float64[n_places, 3], A
     """
 
@@ -92,7 +92,7 @@ class PairBatch:
             return self
         species = self.species_among(elements)
         counts = np.empty((self.n_centers, len(elements)), dtype=np.int64)
-        neighbors, vectors = np.empty_like(self.neighbors), np.empty_like(self.vectors)
+        neighbors, vectors = np.zeros_like(self.neighbors), np.empty_like(self.vectors)
         select_pairs(0, self.n_centers, self.pairs, species, cutoffs, neighbors, vectors, counts)
         return PairBatch(
             elements, cutoffs, species, self.structure, self.first_atoms, self.starts, counts,

@@ -373,3 +373,22 @@ def test_skin_list_notices_another_cell_periodicity_and_number_of_atoms(model):
     ):
         found, expected = energies(now)
         assert found == pytest.approx(expected, rel=1e-13)
+
+
+def test_what_lies_in_memory_does_not_matter(monkeypatch):
+    """Pairs beyond the cutoff of their species leave unused places in the arrays of a batch."""
+    model, structure = linear(2, 3), structure_for("triclinic", linear(2, 3))
+    clean = model.design(structure)
+    given = find_neighbors(structure, model.cutoff + 1.0)
+    expected = model.predict(structure, given)
+    plain = np.empty
+
+    def dirty(shape, dtype=float, **kwargs):
+        array = plain(shape, dtype=dtype, **kwargs)
+        array.fill(-(2**40) if np.issubdtype(array.dtype, np.integer) else np.nan)
+        return array
+
+    monkeypatch.setattr(np, "empty", dirty)
+    monkeypatch.setattr(np, "empty_like", lambda a, **k: dirty(a.shape, a.dtype))
+    assert np.array_equal(model.design(structure), clean)
+    assert_same_prediction(model.predict(structure, given), expected)
