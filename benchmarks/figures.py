@@ -1,5 +1,5 @@
 """
-Figures of docs/performance.md, drawn from the committed results, and of docs/dispersion.md.
+Figures of docs, drawn from the committed results, or from a model without any.
 
     python -m benchmarks.figures
 """
@@ -180,6 +180,31 @@ def draw_dispersion(path: Path) -> None:
     plt.close(figure)
 
 
+def draw_walls(path: Path, results: dict[str, Any]) -> None:
+    """Draw a dimer and compressed diamond, with and without what holds them up."""
+    curves = results["silicon"]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
+    styles = {
+        "default": (ACCENT, "-"),
+        "without dense environments": (INK, "--"),
+        "without baseline": ("#8fa3bf", ":"),
+    }
+    for label, (color, line) in styles.items():
+        own = curves[label]
+        left.plot(curves["distances_A"], own["dimer_eV"], line, color=color, label=label)
+        right.plot(curves["scales"], own["diamond_eV_per_atom"], line, color=color, label=label)
+    left.set(xlabel="distance of two silicon atoms (A)", ylabel="energy (eV)", ylim=(-25, 60))
+    right.set(xlabel="scale of all distances", ylabel="energy of diamond (eV per atom)")
+    right.set(ylim=(-25, 60), xlim=(1.0, 0.5))
+    for ax in (left, right):
+        ax.axhline(0.0, color=LIGHT, lw=0.8, zorder=0)
+        ax.spines[["top", "right"]].set_visible(False)
+    left.legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, bbox_inches="tight")
+    plt.close(figure)
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     mpl.rcParams["svg.hashsalt"] = "linpot"
@@ -187,6 +212,7 @@ def main() -> None:
     draw_engine(FOLDER / "engine.svg")
     draw_cost(FOLDER / "cost.svg", json.loads((RESULTS / "engine.json").read_text()))
     draw_dispersion(FOLDER / "dispersion.svg")
+    draw_walls(FOLDER / "walls.svg", json.loads((RESULTS / "walls.json").read_text()))
 
 
 if __name__ == "__main__":

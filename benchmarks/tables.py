@@ -341,6 +341,31 @@ def error_bars() -> str:
     return "\n\n".join(filter(None, [uncertainty(results), _origin(results), grades()]))
 
 
+def walls() -> str:
+    """Return the generated part of docs/repulsion.md."""
+    results = load("walls")
+    lines = [
+        f"The default recipe, {results['n_functions']} functions per element, with / without dense",
+        "environments: MAE on the test set; holes among dimers, trimers and compressed structures;",
+        "5000 steps at three times the melting temperature: closest pair over the nearest",
+        "distance of the crystal, and how far the energy fell below it (a run ends at 20 eV per atom).",
+        "",
+        "| | energy (meV/atom) | forces (eV/A) | holes | closest | below the crystal (eV/atom) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in results["sets"].items():
+        both = [row["default"], row["without"]]
+        cells = [
+            " / ".join(f"{1e3 * own['test_energy_mae']:.2f}" for own in both),
+            " / ".join(f"{own['test_forces_mae']:.4f}" for own in both),
+            " / ".join(f"{own['holes']} of {own['checked']}" for own in both),
+            " / ".join(f"{own['hot']['closest_over_nearest']:.2f}" for own in both),
+            " / ".join(f"{own['hot']['lowest_below_crystal_eV_per_atom']:.1f}" for own in both),
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", _origin(results)])
+
+
 PAGES = {
     README: (BEGIN, END, tables),
     README.parent / "docs" / "decisions.md": (
@@ -352,6 +377,11 @@ PAGES = {
         "<!-- table: begin -->",
         "<!-- table: end -->",
         lammps,
+    ),
+    README.parent / "docs" / "repulsion.md": (
+        "<!-- table: begin -->",
+        "<!-- table: end -->",
+        walls,
     ),
     README.parent / "docs" / "selection.md": (
         "<!-- table: begin -->",

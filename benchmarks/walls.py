@@ -99,6 +99,37 @@ def closest_pair(atoms: Atoms) -> float:
     return float(np.linalg.norm(vectors, axis=1).min())
 
 
+def curves(train: linpot.Dataset, settings: linpot.FitSettings) -> dict[str, Any]:
+    """Energies of a dimer and of compressed diamond, with and without what holds them up."""
+    scales = np.linspace(1.0, 0.5, 51)
+    distances = np.linspace(0.8, 5.2, 89)
+    found: dict[str, Any] = {"scales": scales.tolist(), "distances_A": distances.tolist()}
+    for label, changes in (
+        ("default", {}),
+        ("without dense environments", {"dense_restraint": 0.0}),
+        ("without baseline", {"baseline": "none"}),
+    ):
+        own = replace(settings, allow_holes=True, **changes)
+        potential = linpot.run_fit(train, settings=own).potential
+        atom, dimer, crystal = Atoms("Si"), Atoms("Si2"), bulk("Si")
+        structures = []
+        for r in distances:
+            dimer.positions[1] = (0.0, 0.0, r)
+            structures.append(structure_from_atoms(dimer))
+        for scale in scales:
+            smaller = crystal.copy()
+            smaller.set_cell(scale * crystal.cell, scale_atoms=True)
+            structures.append(structure_from_atoms(smaller))
+        said = potential.predict_many([structure_from_atoms(atom), *structures], forces=False)
+        pair = said.energies[1 : len(distances) + 1] - 2.0 * said.energies[0]
+        cell = said.energies[len(distances) + 1 :] / 2.0
+        found[label] = {
+            "dimer_eV": pair.round(4).tolist(),
+            "diamond_eV_per_atom": (cell - cell[0]).round(4).tolist(),
+        }
+    return found
+
+
 def measure(name: str, n_functions: int) -> dict[str, Any]:
     """Fit with and without restraints of dense environments, and heat both."""
     prefix, crystal, repeats, melts = SETS[name]
@@ -136,6 +167,10 @@ def main() -> None:
     for name in options.sets:
         results["sets"][name] = measure(name, options.n_functions)
         write_results("walls", results)
+    train = linpot.read_dataset(data_folder() / "zuo2020" / "Si_train.extxyz.gz")
+    settings = linpot.FitSettings(n_functions=options.n_functions, threads=THREADS)
+    results["silicon"] = curves(train, settings)
+    print("written:", write_results("walls", results))
 
 
 if __name__ == "__main__":
