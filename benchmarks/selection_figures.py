@@ -30,7 +30,7 @@ def draw_selection(path: Path, results: dict[str, Any]) -> None:
             ("random", [one["force_rmse"] for one in row["random"]], GRAY),
             ("cur", [one["force_rmse"] for one in row["cur"]], BLUE),
             ("fps", [row["fps"]["force_rmse"]], INK),
-            ("-atoms", [row["d-optimal-atoms"]["force_rmse"]], "#e0a899"),
+            ("by atoms", [row["d-optimal-atoms"]["force_rmse"]], "#e0a899"),
             ("d-optimal", [row["d-optimal"]["force_rmse"]], ACCENT),
         )
         rng = np.random.default_rng(0)

@@ -348,7 +348,7 @@ def walls() -> str:
         f"The default recipe, {results['n_functions']} functions per element, with / without dense",
         "environments: MAE on the test set; holes among dimers, trimers and compressed structures;",
         "5000 steps at three times the melting temperature: closest pair over the nearest",
-        "distance of the crystal, and how far the energy fell below it (runs end at 20 eV per atom).",
+        "distance of the crystal, and how far the energy fell below (runs end at 20 eV per atom).",
         "",
         "| | energy (meV/atom) | forces (eV/A) | holes | closest | below the crystal (eV/atom) |",
         "|---|---|---|---|---|---|",
