@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ase.build import bulk
+from ase.build import bulk, molecule
 
 import linpot
 from linpot.baselines.pair_potential import PairPotential
 from linpot.errors import HoleError, InputError
 from linpot.fitting.factors import FactorSet
-from linpot.structures.distances import survey_distances
+from linpot.structures.distances import PairDistances, survey_distances
 from linpot.structures.structure import structure_from_atoms
 from linpot.validation.compression import (
     TOLERANCE,
@@ -135,6 +135,16 @@ def test_dense_environments_are_the_same_for_a_seed_and_keep_their_distance(trai
     # the last push may leave two atoms a little closer than asked for
     assert found > 0.9 * CLOSEST[0] * distances["Si", "Si"].shortest
     assert not any(s.labels.present for s in first)
+
+
+def test_elements_that_bind_by_choice_are_not_mixed():
+    seen = {("H", "H"): 1.5, ("H", "O"): 0.97, ("O", "O"): 2.7}
+    distances = {pair: PairDistances(0.9 * r, r, True) for pair, r in seen.items()}
+    water = structure_from_atoms(molecule("H2O"), name="water")
+    for environment in dense_environments([water], distances):
+        r = np.linalg.norm(environment.positions[0] - environment.positions[1])
+        assert environment.n_atoms == 3
+        assert r < 1.3  # still bound
 
 
 def test_restraints_hold_the_learned_part_where_there_are_no_data(train):

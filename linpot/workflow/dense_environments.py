@@ -20,11 +20,15 @@ from linpot.structures.distances import PairDistances
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Labels, Structure
 
-N_RANDOM, N_COMPRESSED = 100, 100
+N_RANDOM, N_ENVIRONMENTS = 100, 200
 N_ATOMS = 16
 """Of a random cell; and atoms of a compressed one that are looked at."""
 LARGEST = 64
 """Atoms of a structure that is compressed, if there are such."""
+
+MIXABLE = 1.5
+"""Most by which usual distances of pairs may differ where elements may be neighbors at random: in
+alloys and salts, not where molecules or networks say who binds to whom."""
 
 RANDOM_VOLUMES, COMPRESSED_VOLUMES = (0.5, 1.2), (0.35, 0.9)  # of the usual one
 CLOSEST = (0.75, 1.0)  # of the shortest distances seen
@@ -50,18 +54,21 @@ def dense_environments(
     Returns
     -------
     list of Structure
-        Without labels. Atoms of random cells are pushed apart to at least about `CLOSEST`.
+        Without labels. Atoms of random cells are pushed apart to at least about `CLOSEST`. Where
+        elements do not mix, compressed copies only.
     """
     rng = np.random.default_rng(seed)
-    picked = [train[int(k)] for k in rng.integers(len(train), size=N_RANDOM + N_COMPRESSED)]
+    picked = [train[int(k)] for k in rng.integers(len(train), size=N_ENVIRONMENTS)]
+    typical = [seen.typical for seen in distances.values()]
+    n_random = N_RANDOM if max(typical) < MIXABLE * min(typical) else 0
     usual = float(np.median([_volume(s, distances) for s in picked]))
     small = [s for s in picked if s.n_atoms <= LARGEST] or [min(picked, key=lambda s: s.n_atoms)]
     dense = []
-    for k, structure in enumerate(picked[:N_RANDOM]):
+    for k, structure in enumerate(picked[:n_random]):
         numbers = rng.choice(structure.numbers, size=N_ATOMS)
         volume = N_ATOMS * min(_volume(structure, distances), usual) * rng.uniform(*RANDOM_VOLUMES)
         dense.append(_random_cell(rng, numbers, volume, distances, f"dense environment {k}"))
-    for k in range(N_COMPRESSED):
+    for k in range(N_ENVIRONMENTS - n_random):
         structure = small[int(rng.integers(len(small)))]
         start = _volume(structure, distances)
         volume = min(start, usual) * rng.uniform(*COMPRESSED_VOLUMES)
