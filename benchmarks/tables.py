@@ -360,7 +360,9 @@ def walls() -> str:
             " / ".join(f"{own['test_forces_mae']:.4f}" for own in both),
             " / ".join(f"{own['holes']} of {own['checked']}" for own in both),
             " / ".join(f"{own['hot']['closest_over_nearest']:.2f}" for own in both),
-            " / ".join(f"{own['hot']['lowest_below_crystal_eV_per_atom']:.1f}" for own in both),
+            " / ".join(
+                f"{abs(own['hot']['lowest_below_crystal_eV_per_atom']):.1f}" for own in both
+            ),
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", _origin(results)])
