@@ -355,6 +355,7 @@ def walls() -> str:
     ]
     for name, row in results["sets"].items():
         both = [row["default"], row["without"]]
+        hot = [own["hot"] for own in both]
         cells = [
             " / ".join(f"{1e3 * own['test_energy_mae']:.2f}" for own in both),
             " / ".join(f"{own['test_forces_mae']:.4f}" for own in both),
