@@ -356,14 +356,13 @@ def walls() -> str:
     for name, row in results["sets"].items():
         both = [row["default"], row["without"]]
         hot = [own["hot"] for own in both]
+        lowest = [abs(run["lowest_below_crystal_eV_per_atom"]) for run in hot]
         cells = [
             " / ".join(f"{1e3 * own['test_energy_mae']:.2f}" for own in both),
             " / ".join(f"{own['test_forces_mae']:.4f}" for own in both),
             " / ".join(f"{own['holes']} of {own['checked']}" for own in both),
-            " / ".join(f"{own['hot']['closest_over_nearest']:.2f}" for own in both),
-            " / ".join(
-                f"{abs(own['hot']['lowest_below_crystal_eV_per_atom']):.1f}" for own in both
-            ),
+            " / ".join(f"{run['closest_over_nearest']:.2f}" for run in hot),
+            " / ".join(f"{value:.1f}" for value in lowest),
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", _origin(results)])
