@@ -4,7 +4,7 @@ Environments denser than any data, made to hold the learned part in check.
 A polynomial of the density grows without bound where no data hold it: pushed together, crystals
 and hot liquids fall into holes tens of eV deep, whatever their dimers do. A few hundred such
 environments, in which the learned energy of an atom shall stay near its mean unless repulsion
-dwarfs it, close these holes at next to no cost on the data: see docs/decisions.md.
+dwarfs it, close most of these holes at little cost on the data: see docs/decisions.md.
 """
 
 from __future__ import annotations
