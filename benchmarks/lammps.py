@@ -231,23 +231,24 @@ def main() -> None:
     parser.add_argument("lmp", nargs="?", default=os.environ.get("LINPOT_LMP"))
     parser.add_argument("--build", required=True, help="compiler and flags of that program")
     parser.add_argument("--published", nargs="*", type=Path, default=[], metavar="FILE")
+    parser.add_argument(
+        "--only-published", action="store_true", help="those files alone: lammps_published.json"
+    )
     given = parser.parse_args()
     if given.lmp is None:
         raise SystemExit("name an `lmp` with ML-PACE, as an argument or by LINPOT_LMP")
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
+    version = PaceProgram(given.lmp, [], [], []).version
+    results: dict[str, Any] = {"seed": 0, "lammps": {"version": version, "build": given.build}}
     with tempfile.TemporaryDirectory() as folder:
-        results = {
-            "lammps": {
-                "version": PaceProgram(given.lmp, [], [], []).version,
-                "build": given.build,
-            },
-            "silicon": silicon(given.lmp, folder),
-            "random": random_alloys(given.lmp, folder),
-            "published": [published(given.lmp, path) for path in given.published],
-        }
+        if not given.only_published:
+            results["silicon"] = silicon(given.lmp, folder)
+            results["random"] = random_alloys(given.lmp, folder)
+        results["published"] = [published(given.lmp, path) for path in given.published]
     os.sched_setaffinity(0, cores)
-    print("written:", write_results("lammps", {"seed": 0, **results}))
+    name = "lammps_published" if given.only_published else "lammps"
+    print("written:", write_results(name, results))
 
 
 if __name__ == "__main__":
