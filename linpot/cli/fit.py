@@ -110,7 +110,7 @@ _WEIGHTS = Weights()
     type=Value("RULE", parse_e0),
     default="auto",
     show_default=True,
-    help="Energies of single atoms: auto, isolated, least-squares, joint (beside the learned part), "
+    help="Energies of single atoms: auto, isolated, least-squares, joint (with the learned part), "
     "or 'Si=-0.8,O=-1.5' in eV.",
 )
 @click.option(
