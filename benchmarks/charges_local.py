@@ -6,7 +6,8 @@ Charges of the environment: dipoles, latent charges, fragments far apart.
   model, energies and forces only.
 * `lode_dimers`: charged, polar and apolar molecules, trained where they are close, tested where
   they are far. Local: no charges. Fixed: the charge of each molecule spread evenly over its atoms.
-  Latent: charges learned from energies and forces. Repeat: forces of the last training frame.
+  Latent: charges learned from energies and forces. Lode: `LodeRung`. Repeat: forces of the last
+  training frame.
 * `spice_dipeptides`: local charges fitted to MBIS charges and dipoles.
 * `water_rpbe_d3`: local charges fitted to Hirshfeld-type charges of 15 frames, tested on 5.
 
@@ -174,6 +175,7 @@ def dimers(name: str) -> dict[str, Any]:
         ("local", "none", None),
         ("fixed", spread, None),
         ("latent", "none", rung),
+        ("lode", "none", linpot.LodeRung(joint_functions=60)),
     ):
         begin = time.perf_counter()
         fitted = linpot.fit(
@@ -197,7 +199,7 @@ def dimers(name: str) -> dict[str, Any]:
             ),
             "seconds": time.perf_counter() - begin,
         }
-        if charges is not None:
+        if kind == "latent":
             own = predictions[-1].extras["charges"]
             results[kind]["fragment_charge"] = float(own[: fragments[-1]].sum())
     return results

@@ -24,6 +24,7 @@ from linpot.calculators.lammps_driver import LammpsDriver
 from linpot.calculators.uncertain_calculator import UncertainCalculator
 from linpot.charges.local_charges import LocalCharges
 from linpot.charges.local_rungs import LatentRung, LocalRung
+from linpot.charges.lode import LodePotential, LodeRung
 from linpot.electrostatics.coulomb_sum import CoulombSum
 from linpot.errors import ConvergenceError, ExtrapolationError, FileFormatError, InputError
 from linpot.fitting.ard import ARD
@@ -103,6 +104,8 @@ __all__ = [
     "LinpotCalculator",
     "LocalCharges",
     "LocalRung",
+    "LodePotential",
+    "LodeRung",
     "MatchingPursuit",
     "MemoryCache",
     "MliapModel",

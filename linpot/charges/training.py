@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.basis.ace import Basis, build_basis
+from linpot.errors import InputError
 from linpot.fitting.priors import SmoothnessPrior
 from linpot.fitting.weights import Weights
 from linpot.model.protocol import EnergyModel
@@ -18,6 +19,9 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
+
+MOST_ATOMS = 1000
+"""Of a structure in joint training: its dense fields take 24 n^2 bytes."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,26 @@ class Training:
     prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
     threads: int = 1
     say: Callable[[str], None] = lambda line: None
+
+    def beside(self, n_functions: int) -> Training:
+        """
+        Return the same training with a learned part of at most so many functions.
+
+        Raises
+        ------
+        InputError
+            If a structure is too large for joint training.
+        """
+        largest = int(self.data.contents.sizes.max())
+        if largest > MOST_ATOMS:
+            raise InputError(
+                f"joint training of charges is for structures of at most {MOST_ATOMS} atoms, got "
+                f"{largest}; leave larger ones out of it"
+            )
+        if max(self.basis.n_functions.values()) <= n_functions:
+            return self
+        body_order = self.basis.specification.body_order
+        return replace(self, basis=charge_basis(self.basis, n_functions, body_order))
 
 
 @dataclass(frozen=True)
