@@ -41,9 +41,10 @@ class LodePotential(EnergyModel):
     """
     ``E = sum_i sum_t f_t(i) V_t(i)``.
 
-    V_t(i) is the potential at atom i of unit clouds on all atoms of species t. f_t is a constant of the species of atom i plus a linear function of its features: the field
-    (its value, l = 0) coupled with the local density. An atom does not see its own cloud. In
-    periodic cells a uniform background neutralises the clouds.
+    V_t(i) is the potential at atom i of unit clouds on all atoms of species t. f_t is a constant of
+    the species of atom i plus a linear function of its features: the field (its value, l = 0)
+    coupled with the local density. An atom does not see its own cloud. In periodic cells a uniform
+    background neutralises the clouds.
 
     Attributes
     ----------
