@@ -14,6 +14,7 @@ from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.estimator import FactorRegressor
 from linpot.fitting.factors import FactorSet
+from linpot.fitting.least_change import least_change
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import RowBuilder, TargetRule, stream_rows
 from linpot.structures.dataset import Dataset
@@ -115,6 +116,7 @@ def solve_factors(
     *,
     constraints: tuple[Floats, Floats] | None = None,
     prior_mean: Floats | None = None,
+    at_least: tuple[Floats, Floats] | None = None,
 ) -> tuple[Floats, dict[str, Any]]:
     """
     Solve for the coefficients.
@@ -131,6 +133,8 @@ def solve_factors(
     constraints : (float64[m, n_features], float64[m]), optional
         ``A c = b`` holds exactly.
     prior_mean : float64[n_features], optional, eV
+    at_least : (float64[m, n_features], float64[m]), optional
+        ``A c >= b`` holds, at the least cost to what ridge minimises.
 
     Returns
     -------
@@ -141,7 +145,8 @@ def solve_factors(
     Raises
     ------
     InputError
-        If all weights are zero, or a solver other than ridge gets constraints or a prior mean.
+        If all weights are zero, a solver other than ridge gets constraints or a prior mean, or
+        inequalities contradict.
     """
     factor, n_rows = factors.combined(weights)
     if n_rows == 0:
@@ -163,7 +168,13 @@ def solve_factors(
             f"got {settings.solver!r}"
         )
     solver.fit_factor(scaled, n_rows)
-    return solver.coef_ * scales, solver.get_solver_state()
+    found, state = solver.coef_, solver.get_solver_state()
+    if at_least is not None:
+        penalty = state.get("penalty")
+        if penalty is None:  # the cost of a change is that of ridge all the same
+            penalty = Ridge().fit_factor(scaled, n_rows).penalty_
+        found = least_change(scaled, penalty, found, at_least[0] * scales, at_least[1])
+    return found * scales, state
 
 
 def scaled_factor(factor: Floats, scales: Floats, combination: Floats) -> Floats:

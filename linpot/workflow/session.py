@@ -1,5 +1,5 @@
 """
-A fit that can be changed without touching atoms again.
+A fit that can be changed without touching atoms again, made by `prepare_fit`.
 
 Rows are kept as one triangular factor of ``[X one_body y]`` per group and property. `solve` works
 on these factors with any rule for the penalty; `refit` first whitens them, once, and then takes a
@@ -41,8 +41,6 @@ Floats = NDArray[np.float64]
 class FitSession:
     """
     Factors of a data set, ready to be solved under any weights, penalty, prior and E0.
-
-    Made by `prepare_fit`.
 
     Attributes
     ----------
@@ -92,6 +90,7 @@ class FitSession:
         without_fold: int | None = None,
         exact: Dataset | None = None,
         around: LinearPotential | None = None,
+        at_least: tuple[Floats, Floats] | None = None,
         **changes: Any,
     ) -> Solution:
         """
@@ -106,7 +105,9 @@ class FitSession:
         exact : Dataset, optional
             Structures whose labels are met exactly, as far as the prior's columns can.
         around : LinearPotential, optional
-            Of the same basis: the coefficients that a huge penalty would return.
+            Of the same basis: what a huge penalty would return.
+        at_least : (float64[m, n_features], float64[m]), optional
+            ``A c >= b`` is met at the least cost to the fit.
         **changes
             `weights`, `solver`, `penalty`, `prior` or `e0` instead of those of the settings.
 
@@ -128,6 +129,7 @@ class FitSession:
             plan.combination,
             constraints=None if exact is None else self._exact_rows(exact, plan),
             prior_mean=None if around is None else self._coefficients_of(around),
+            at_least=at_least,
         )
         vector = np.concatenate([coefficients, -plan.combination])
         squares = {
