@@ -51,8 +51,8 @@ class FitSettings:
     baseline : str, EnergyModel, mapping or sequence
         Subtracted in training, added in prediction: "zbl", "none", and whatever else
         `parse_baseline` knows.
-    e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
-        See `find_reference_energies`.
+    e0 : {"auto", "isolated", "least-squares", "joint"} or mapping of str to float, eV
+        See `find_reference_energies`. "auto" is "joint" for families other than ACE.
     weights : Weights
     solver : {"ridge", "ard", "omp", "lasso", "svd", "qr"} or FactorRegressor
         Ridge; automatic relevance determination; matching pursuit or LASSO up to the knee of the
