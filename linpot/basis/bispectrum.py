@@ -225,12 +225,12 @@ class _MatrixElements:
         self.next_node = node
 
     def _map(self, j: int, kind: int, m: int, k: int, node: int) -> None:
-        """Add ``u_j[m, k] = sum_l norm (-i)^l <j k l (m - k) | j m> A[j, l, m - k]``."""
+        """Add ``u_j[m, k] = sum_l norm (-i)^l <j k l (m - k) | j m> conj A[j, l, m - k]``."""
         order = (m - k) // 2
         for l in range(abs(order), j + 1):
             factor = density_norm(j, l) * half_clebsch_gordan(j, k, 2 * l, m - k, j, m)
             for a in {-order, order}:
-                value = factor * (-1j) ** l * real_from_complex(l)[l + a, l + order].conjugate()
+                value = factor * (-1j) ** l * real_from_complex(l)[l + a, l + order]
                 density = self.start[l, j, kind] + l + a
                 for part, coefficient in ((0, value.real), (1, value.imag)):
                     if abs(coefficient) > _ROUNDING:
