@@ -15,7 +15,8 @@ from linpot.baselines.coulomb import Coulomb
 from linpot.baselines.d3 import D3
 from linpot.baselines.dispersion import Dispersion
 from linpot.baselines.zbl import ZBL
-from linpot.basis.ace import Basis, build_basis
+from linpot.basis.basis import Basis
+from linpot.basis.families import build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.calculators.ase_calculator import LinpotCalculator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Any
+from typing import Any, ClassVar
 
 from ase.data import atomic_numbers, chemical_symbols
 
@@ -57,6 +57,8 @@ class BasisSpecification:
         `max_degree` is given.
     """
 
+    family: ClassVar[str] = "ace"
+
     elements: tuple[str, ...]
     radial: Mapping[tuple[str, str], RadialParameters]
     body_order: int = 5
@@ -72,13 +74,7 @@ class BasisSpecification:
         checks.integer("l_max", self.l_max, low=0, high=30)
         checks.positive("angular_weight", self.angular_weight)
         checks.positive("pair_weight", self.pair_weight)
-        for symbol in self.elements:
-            if symbol not in atomic_numbers or atomic_numbers[symbol] == 0:
-                raise InputError(f"`elements` must be chemical symbols, got {symbol!r}")
-        ordered = tuple(sorted(set(self.elements), key=atomic_numbers.__getitem__))
-        if not ordered:
-            raise InputError("`elements` must name at least one element, got none")
-        object.__setattr__(self, "elements", ordered)
+        object.__setattr__(self, "elements", check_elements(self.elements))
         object.__setattr__(self, "radial", dict(self.radial))
         missing = [pair for pair in self.pairs() if pair not in self.radial]
         if missing:
@@ -112,6 +108,11 @@ class BasisSpecification:
         """Return the radial parameters of a pair in either order."""
         pair = (a, b) if atomic_numbers[a] <= atomic_numbers[b] else (b, a)
         return self.radial[pair]
+
+    def range_of(self, a: str, b: str) -> tuple[float, float, float]:
+        """Return cutoff, start and end of the inner switch of a pair, A; 0, 0 for no switch."""
+        radial = self.radial_of(a, b)
+        return radial.cutoff, radial.taper_start, radial.taper_end
 
     def functions_of(self, symbol: str) -> int | None:
         """Return how many functions are asked for on a centre species, or None."""
@@ -158,6 +159,23 @@ class BasisSpecification:
             tuple(pair.split("-")): RadialParameters(*row) for pair, row in state["radial"].items()
         }
         return cls(**state)
+
+
+def check_elements(symbols: Sequence[str]) -> tuple[str, ...]:
+    """
+    Return elements once each, by atomic number.
+
+    Raises
+    ------
+    InputError
+        If there are none, or one is not a chemical symbol.
+    """
+    for symbol in symbols:
+        if symbol not in atomic_numbers or atomic_numbers[symbol] == 0:
+            raise InputError(f"`elements` must be chemical symbols, got {symbol!r}")
+    if not symbols:
+        raise InputError("`elements` must name at least one element, got none")
+    return tuple(sorted(set(symbols), key=atomic_numbers.__getitem__))
 
 
 def pair_name(a: str, b: str) -> tuple[str, str]:

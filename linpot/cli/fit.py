@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from linpot.basis.families import FAMILIES, parse_family
 from linpot.cli.console import Terminal, pass_terminal
 from linpot.cli.options import (
     PATH,
@@ -26,6 +27,7 @@ from linpot.cli.parsing import (
     make_weights,
     parse_cutoff,
     parse_e0,
+    parse_family_name,
     parse_max_degree,
     parse_n_functions,
     parse_number,
@@ -62,7 +64,6 @@ from linpot.workflow.plan import FitPlan
 from linpot.workflow.settings import FitSettings, chosen_solver
 from linpot.workflow.tuning_result import CRITERIA
 
-FAMILIES = ("ace",)
 _WEIGHTS = Weights()
 
 
@@ -119,10 +120,10 @@ _WEIGHTS = Weights()
 @click.option("--force-cap", type=Value("F", parse_number), help="Weigh larger forces down, eV/A.")
 @click.option(
     "--family",
-    type=click.Choice(FAMILIES),
+    type=Value("NAME", parse_family_name),
     default="ace",
     show_default=True,
-    help="Family of basis functions.",
+    help=f"Family of basis functions: {', '.join(FAMILIES)}; with choices after a colon.",
 )
 @click.option(
     "--solver",
@@ -332,7 +333,10 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
             raise InputError("only one of `n_functions` and `us_per_atom` must be given, got both")
         if options["choose_from"] is not None:
             raise InputError("only one of `choose_from` and `us_per_atom` must be given, got both")
+    if parse_family(options["family"]) is not None and n_functions is not None:
+        raise InputError(f"`n_functions` needs family 'ace', got {options['family']!r}")
     return FitSettings(
+        family=options["family"],
         n_functions=500 if n_functions is None else n_functions,
         choose_from=options["choose_from"],
         max_degree=max_degree,

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from linpot import checks
+from linpot.basis.families import parse_family
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.reference_energies import RULES
@@ -66,6 +67,13 @@ def parse_number(name: str, value: Any) -> float:
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise InputError(f"`{name}` must be a number, got {value!r}")
     return number
+
+
+def parse_family_name(name: str, value: Any) -> str:
+    """Return the name of a family with its choices, checked."""
+    text = parse_text(name, value)
+    parse_family(text)
+    return text
 
 
 def parse_n_functions(name: str, value: Any) -> int | dict[str, int]:

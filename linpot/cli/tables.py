@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.constants import GPA_PER_EV_A3
 from linpot.structures.summary import DatasetSummary, GroupSummary
 from linpot.validation.compression import Compression
@@ -90,9 +90,9 @@ def radial_table(basis: Basis, shortest: Mapping[str, float] | None = None) -> R
     columns = ["pair", "cutoff (A)", "fades in (A)"] + ["shortest in data (A)"] * bool(shortest)
     table = make_table(columns)
     for a, b in basis.specification.pairs():
-        radial = basis.specification.radial_of(a, b)
-        fades = f"{radial.taper_start:.2f} - {radial.taper_end:.2f}"
-        cells = [f"{a}-{b}", f"{radial.cutoff:.2f}", fades if radial.taper_end else "no"]
+        cutoff, start, end = basis.specification.range_of(a, b)
+        fades = f"{start:.2f} - {end:.2f}" if end else "no"
+        cells = [f"{a}-{b}", f"{cutoff:.2f}", fades]
         if shortest:
             cells.append(f"{shortest[f'{a}-{b}']:.2f}" if f"{a}-{b}" in shortest else "-")
         table.add_row(*cells)

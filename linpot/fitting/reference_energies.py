@@ -14,7 +14,8 @@ from linpot.errors import InputError
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure
 
-RULES = ("auto", "isolated", "least-squares")
+RULES = ("auto", "isolated", "least-squares", "joint")
+LEAST_SQUARES = "least squares"
 _AGREE = 1e-4  # eV; isolated atoms of one element that differ by more are a contradiction
 
 
@@ -27,7 +28,7 @@ class ReferenceEnergies:
     ----------
     values : dict of str to float, eV
     sources : dict of str to str
-        "given", "isolated atom" or "least squares".
+        "given", "isolated atom" or `LEAST_SQUARES`.
     undetermined : bool
         Whether the compositions leave a combination of least-squares values open; the solution of
         minimum norm was taken.
@@ -56,8 +57,9 @@ def find_reference_energies(
     elements : tuple of str
     cutoff : float, A
         An atom without neighbors inside it is isolated.
-    rule : {"auto", "isolated", "least-squares"} or mapping of str to float
-        "auto" takes isolated atoms where the data have them and fits the rest; "isolated" insists
+    rule : {"auto", "isolated", "least-squares", "joint"} or mapping of str to float
+        "auto" takes isolated atoms where the data have them and fits the rest, and so does "joint",
+        whose fitted values are found again with the coefficients; "isolated" insists
         on them; a mapping gives values, elements it lacks are found by "auto".
 
     Returns
@@ -96,7 +98,7 @@ def find_reference_energies(
     if missing:
         fitted, undetermined = _least_squares(structures, energies, missing, values)
         values.update(fitted)
-        sources.update(dict.fromkeys(missing, "least squares"))
+        sources.update(dict.fromkeys(missing, LEAST_SQUARES))
     return ReferenceEnergies(
         {s: values[s] for s in elements}, {s: sources[s] for s in elements}, undetermined
     )

@@ -16,7 +16,8 @@ def fill_products(first, products, nodes):
     first : int
         First product node.
     products : tuple of (left, offsets, target, right, coefficient, n_nodes)
-        Terms ``offsets[g]:offsets[g + 1]`` share their left node ``left[g]``; targets ascend.
+        Terms ``offsets[g]:offsets[g + 1]`` share their left node ``left[g]``; a node is complete
+        before it is used.
     nodes : float64[n_nodes * 8], in and out
     """
     left, offsets, target, right, coefficient, n_nodes = products

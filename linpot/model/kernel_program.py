@@ -25,12 +25,13 @@ class KernelProgram:
     Parameters
     ----------
     program : Program
-    parameters : float64[n_species, 4]
+    parameters : float64[n_species, n]
         Of the radial functions with each neighbor species.
-    recurrence : float64[n_species, >= n_radial, 3]
+    recurrence : float64[n_species, >= n_radial, 3], optional
         As in `linpot.kernels.radial.fill_radial`.
     table : float64[n_species, n_nodes, 2, >= n_radial], optional
-        As in `linpot.kernels.tables.fill_from_table`, in place of a recurrence.
+        As in `linpot.kernels.tables.fill_from_table`, in place of a recurrence. Without either,
+        radial functions are those of `linpot.kernels.hyperspherical.fill_hyperspherical`.
     embedding : float64[n], optional
         As in `linpot.kernels.embedding.embed`, of the features as densities.
 
@@ -49,7 +50,7 @@ class KernelProgram:
         self,
         program: Program,
         parameters: Floats,
-        recurrence: Floats,
+        recurrence: Floats | None = None,
         table: Floats | None = None,
         embedding: Floats | None = None,
     ) -> None:
@@ -66,7 +67,7 @@ class KernelProgram:
         offsets = np.searchsorted(species, np.arange(n_species + 1)).astype(np.int64)
         radials = (
             np.ascontiguousarray(parameters),
-            np.ascontiguousarray(recurrence[:, : program.n_radial]),
+            None if recurrence is None else np.ascontiguousarray(recurrence[:, : program.n_radial]),
             harmonic_recurrence(program.l_max),
             table,
         )

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
+from linpot.basis.families import specification_from
 from linpot.basis.program import Program
-from linpot.basis.radial import RadialParameters
-from linpot.basis.specification import BasisSpecification
 from linpot.checks import finite_array
-from linpot.errors import FileFormatError, InputError
+from linpot.errors import InputError
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.packing import pack
 from linpot.model.pair_batch import PairBatch
@@ -163,12 +162,15 @@ class LinearPotential(BatchModel):
         arrays: dict[str, NDArray] = {
             "coefficients": np.asarray(self.coefficients),
             "radial_parameters": self.basis.radial_parameters,
-            "radial_recurrence": self.basis.radial_recurrence,
         }
+        for name in ("radial_recurrence", "radial_table"):
+            if (array := getattr(self.basis, name)) is not None:
+                arrays[name] = array
         for k, program in enumerate(distinct):
             arrays.update({f"program{k}/{name}": a for name, a in program.arrays().items()})
         arrays.update({f"attached/{name}": array for name, array in self.attachments.items()})
         header = {
+            "family": self.basis.specification.family,
             "specification": self.basis.specification.as_dict(),
             "programs": which,
             "isolated_atom_energies": dict(self.isolated_atom_energies),
@@ -181,7 +183,9 @@ class LinearPotential(BatchModel):
         cls, header: Mapping[str, Any], arrays: Mapping[str, NDArray]
     ) -> LinearPotential:
         """Rebuild a potential; the programs are taken as stored, not generated again."""
-        specification = BasisSpecification.from_dict(header["specification"])
+        specification = specification_from(
+            str(header.get("family", "ace")), header["specification"]
+        )
         which = [int(k) for k in header["programs"]]
         programs = {}
         for k in set(which):
@@ -189,25 +193,14 @@ class LinearPotential(BatchModel):
             programs[k] = Program.from_arrays(
                 {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
             )
-        n_species = len(specification.elements)
-        n_radial = max(p.n_radial for p in programs.values())
-        parameters = finite_array(
-            "radial_parameters", arrays["radial_parameters"], [n_species, n_species, 4]
+        basis = Basis(
+            specification,
+            tuple(programs[k] for k in which),
+            arrays["radial_parameters"],
+            arrays.get("radial_recurrence"),
+            arrays.get("radial_table"),
         )
-        recurrence = finite_array(
-            "radial_recurrence", arrays["radial_recurrence"], [n_species, n_species, None, 3]
-        )
-        for row in parameters.reshape(-1, 4):
-            RadialParameters(*row)  # refuses what kernels cannot run
-        consistent = (
-            len(which) == n_species
-            and recurrence.shape[2] >= n_radial
-            and all(p.channel_weights.shape[0] == n_species for p in programs.values())
-            and bool((parameters[:, :, 0] > 0.0).all() and (parameters[:, :, 0] < 1e3).all())
-        )
-        if not consistent:
-            raise FileFormatError("the arrays of the potential do not belong together")
-        basis = Basis(specification, tuple(programs[k] for k in which), parameters, recurrence)
+        basis.validate()
         return cls(
             basis,
             arrays["coefficients"],

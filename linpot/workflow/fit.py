@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from linpot.errors import InputError
-from linpot.fitting.reference_energies import ReferenceEnergies, find_reference_energies
+from linpot.fitting.reference_energies import (
+    LEAST_SQUARES,
+    ReferenceEnergies,
+    find_reference_energies,
+)
 from linpot.fitting.rows import RowBuilder
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.linear_potential import LinearPotential
@@ -15,6 +19,7 @@ from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
 from linpot.workflow.choice import chosen
 from linpot.workflow.evaluate import Metrics, evaluate_model
+from linpot.workflow.joint_energies import JOINT, fits_energies_jointly, with_joint_energies
 from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.provenance import provenance
 from linpot.workflow.regression import collect_factors, noise_of
@@ -230,6 +235,9 @@ def gather_rows(
         folds=fold_of,
         progress=monitor.advance,
     )
+    if fits_energies_jointly(settings):
+        scales = settings.prior.scales(plan.basis)
+        factors, reference = with_joint_energies(factors, reference, settings, scales)
     session = FitSession(
         builder, plan.baseline, reference, factors, settings, merged=plan.estimate.merged
     )
@@ -286,12 +294,13 @@ def _notes(plan: FitPlan, reference: ReferenceEnergies) -> list[str]:
             "the compositions do not determine all E0; the solution of minimum norm was taken "
             "(energies of other compositions are not to be trusted: add isolated atoms or give e0)"
         )
-    fitted = [s for s, source in reference.sources.items() if source == "least squares"]
-    if fitted:
-        notes.append(
-            f"E0 of {', '.join(fitted)} by least squares: no isolated atom in the data, "
-            "so energies of separated atoms have no meaning"
-        )
+    for rule, how in ((LEAST_SQUARES, "by least squares"), (JOINT, JOINT)):
+        fitted = [s for s, source in reference.sources.items() if source == rule]
+        if fitted:
+            notes.append(
+                f"E0 of {', '.join(fitted)} {how}: no isolated atom in the data, "
+                "so energies of separated atoms have no meaning"
+            )
     for pair, seen in plan.distances.items():
         if not seen.seen:
             notes.append(f"no close pair {'-'.join(pair)} in the data; its distances are guesses")

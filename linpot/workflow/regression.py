@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.estimator import FactorRegressor

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from linpot import checks
+from linpot.basis.families import Family, parse_family
 from linpot.basis.specification import DEGREE_OFFSETS, MAX_BODY_ORDER, Degrees
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
@@ -30,6 +31,9 @@ class FitSettings:
 
     Attributes
     ----------
+    family : str or Family
+        Of basis functions: see `parse_family`. Families other than ACE count their functions
+        themselves: sizes, degrees and body order below are those of ACE.
     n_functions : int or mapping of str to int
         Per centre species, E0 excluded.
     choose_from : int or mapping of str to int, optional
@@ -47,8 +51,8 @@ class FitSettings:
     baseline : str, EnergyModel, mapping or sequence
         Subtracted in training, added in prediction: "zbl", "none", and whatever else
         `parse_baseline` knows.
-    e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
-        See `find_reference_energies`.
+    e0 : {"auto", "isolated", "least-squares", "joint"} or mapping of str to float, eV
+        See `find_reference_energies`. "auto" is "joint" for families other than ACE.
     weights : Weights
     solver : {"ridge", "ard", "omp", "lasso", "svd", "qr"} or FactorRegressor
         Ridge; automatic relevance determination; matching pursuit or LASSO up to the knee of the
@@ -81,6 +85,7 @@ class FitSettings:
         Announced and kept; groups share a factor if they would not fit.
     """
 
+    family: str | Family = "ace"
     n_functions: int | Mapping[str, int] = 500
     choose_from: int | Mapping[str, int] | None = None
     max_degree: Degrees | Mapping[str, Degrees] | None = None
@@ -119,6 +124,10 @@ class FitSettings:
             raise InputError("only one of `choose_from` and `max_degree` must be given, got both")
         if self.choose_from is not None and self.solver != "ridge":
             raise InputError(f"`choose_from` needs a ridge solver, got {self.solver!r}")
+        if parse_family(self.family) is not None:
+            for name in ("choose_from", "max_degree"):
+                if getattr(self, name) is not None:
+                    raise InputError(f"`{name}` needs family 'ace', got {self.family_name!r}")
         if self.taper is not None:
             start, end = checks.finite_array("taper", self.taper, [2])
             if not 0.0 < start < end:
@@ -138,6 +147,12 @@ class FitSettings:
         parse_baseline(self.baseline)
 
     @property
+    def family_name(self) -> str:
+        """Name of the family of functions."""
+        family = parse_family(self.family)
+        return "ace" if family is None else family.name
+
+    @property
     def columns_per_function(self) -> float:
         """How many functions rows are made of for each that is kept."""
         made, kept = (
@@ -148,7 +163,10 @@ class FitSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for provenance."""
+        family = parse_family(self.family)
         return {
+            "family": self.family_name,
+            "family_choices": None if family is None else asdict(family),  # type: ignore[call-overload]
             "choose_from": dict(self.choose_from)
             if isinstance(self.choose_from, Mapping)
             else self.choose_from,

@@ -15,8 +15,9 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from linpot.baselines.zbl import ZBL
-from linpot.basis.ace import build_basis
+from linpot.basis.families import build_basis
 from linpot.basis.radial import RadialParameters
+from linpot.basis.snap import Snap
 from linpot.basis.specification import BasisSpecification
 from linpot.constants import COULOMB
 from linpot.lammps.pace_potential import PacePotential
@@ -80,6 +81,20 @@ def linear(n_elements: int, body_order: int) -> LinearPotential:
 
 
 @cache
+def snap(**choices: bool) -> LinearPotential:
+    """A SNAP potential of two elements; the tapers of `radial_of` are inner switches."""
+    elements = ELEMENTS[2]
+    # no pair of the structures lies where second derivatives jump, at the ends of the switches
+    radial = {k: replace(r, cutoff=r.cutoff - 0.03) for k, r in radial_of(elements).items()}
+    specification = Snap(twojmax=3, **choices).specify(elements, radial)
+    basis = build_basis(specification)
+    rng = np.random.default_rng(7)
+    scales = 0.1 ** np.where(basis.body_orders > 4, 2.0, 1.0)
+    coefficients = rng.normal(size=basis.n_features) * scales
+    return LinearPotential(basis, coefficients, {s: ISOLATED[s] for s in elements})
+
+
+@cache
 def zbl(n_elements: int) -> ZBL:
     pairs = list(combinations_with_replacement(ELEMENTS[n_elements], 2))
     return ZBL(
@@ -101,6 +116,8 @@ MODELS: dict[str, Callable[[], EnergyModel]] = {
     "linear-3-order-3": lambda: linear(3, 3),
     "zbl": lambda: zbl(2),
     "sum": lambda: linear(2, 3) + zbl(2),
+    "snap-quadratic": lambda: snap(quadratic=True),
+    "snap-chem": lambda: snap(chem=True),
     "pace": lambda: pace("densities"),
 }
 
