@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.basis.basis import Basis
-from linpot.basis.families import specification_from
-from linpot.basis.program import Program
 from linpot.checks import finite_array
 from linpot.errors import InputError
+from linpot.model.basis_state import basis_from_state, basis_state
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.packing import pack
 from linpot.model.pair_batch import PairBatch
@@ -153,29 +152,11 @@ class LinearPotential(BatchModel):
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Return header and arrays; equal programs are stored once."""
-        distinct: list[Program] = []
-        which = []
-        for program in self.basis.programs:
-            if not any(program is known for known in distinct):
-                distinct.append(program)
-            which.append(next(k for k, known in enumerate(distinct) if known is program))
-        arrays: dict[str, NDArray] = {
-            "coefficients": np.asarray(self.coefficients),
-            "radial_parameters": self.basis.radial_parameters,
-        }
-        for name in ("radial_recurrence", "radial_table"):
-            if (array := getattr(self.basis, name)) is not None:
-                arrays[name] = array
-        for k, program in enumerate(distinct):
-            arrays.update({f"program{k}/{name}": a for name, a in program.arrays().items()})
+        header, arrays = basis_state(self.basis)
+        arrays["coefficients"] = np.asarray(self.coefficients)
         arrays.update({f"attached/{name}": array for name, array in self.attachments.items()})
-        header = {
-            "family": self.basis.specification.family,
-            "specification": self.basis.specification.as_dict(),
-            "programs": which,
-            "isolated_atom_energies": dict(self.isolated_atom_energies),
-            "provenance": dict(self.provenance),
-        }
+        header["isolated_atom_energies"] = dict(self.isolated_atom_energies)
+        header["provenance"] = dict(self.provenance)
         return header, arrays
 
     @classmethod
@@ -183,24 +164,7 @@ class LinearPotential(BatchModel):
         cls, header: Mapping[str, Any], arrays: Mapping[str, NDArray]
     ) -> LinearPotential:
         """Rebuild a potential; the programs are taken as stored, not generated again."""
-        specification = specification_from(
-            str(header.get("family", "ace")), header["specification"]
-        )
-        which = [int(k) for k in header["programs"]]
-        programs = {}
-        for k in set(which):
-            prefix = f"program{k}/"
-            programs[k] = Program.from_arrays(
-                {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
-            )
-        basis = Basis(
-            specification,
-            tuple(programs[k] for k in which),
-            arrays["radial_parameters"],
-            arrays.get("radial_recurrence"),
-            arrays.get("radial_table"),
-        )
-        basis.validate()
+        basis = basis_from_state(header, arrays)
         return cls(
             basis,
             arrays["coefficients"],

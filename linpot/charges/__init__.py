@@ -1,0 +1,1 @@
+"""Charges that are predicted: models of them and their training."""
