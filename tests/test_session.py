@@ -222,7 +222,7 @@ def test_fit_around_a_potential_returns_it_for_a_huge_penalty(session):
 
 @pytest.mark.parametrize("solver", ["ard", "omp", "lasso", "svd", "qr"])
 def test_other_solvers_make_potentials_as_good_as_ridge(data, session, solver):
-    """A few columns already explain most: nine of 60, at the knee, leave 2.2 times what ridge does."""
+    """A few columns explain most: nine of 60, at the knee, leave 2.2 times what ridge does."""
     ridge = session.solve(penalty="evidence").errors
     found = session.solve(solver=solver)
     assert found.errors["liquid", "forces"] < 2.5 * ridge["liquid", "forces"]
