@@ -60,6 +60,7 @@ from linpot.workflow.error_bars import fit_with_error_bars
 from linpot.workflow.fit import FitResult, prepare_fit, run_fit
 from linpot.workflow.linear_baseline import LinearFit, fit_coefficients
 from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_levels
+from linpot.workflow.report import write_report
 from linpot.workflow.selection import Selection, basis_for_pool, select
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
@@ -147,4 +148,5 @@ __all__ = [
     "with_active_set",
     "with_error_bar",
     "write_lammps",
+    "write_report",
 ]

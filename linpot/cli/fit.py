@@ -37,6 +37,7 @@ from linpot.cli.parsing import (
     parse_weights,
 )
 from linpot.cli.progress import ProgressBars
+from linpot.cli.report import check_report, report_fit, report_options
 from linpot.cli.tables import (
     basis_table,
     compression_line,
@@ -223,6 +224,7 @@ _WEIGHTS = Weights()
 )
 @overwrite_option
 @json_option("the numbers of functions and the errors")
+@report_options
 @verbosity_options
 def fit(**options: Any) -> None:
     """
@@ -240,8 +242,9 @@ def fit(**options: Any) -> None:
     if options["uncertainty"] and settings.solver != "ridge":
         raise InputError(f"`--uncertainty` needs a ridge solver, got {settings.solver!r}")
     output, metrics, overwrite = options["output"], options["json"], options["overwrite"]
-    outputs = {"--output": output, "--json": metrics}
+    outputs = {"--output": output, "--json": metrics, "--report": options["report"]}
     check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
+    check_report(options)
     where = {
         "keys": label_keys(options),
         "group_key": options["group_key"],
@@ -274,6 +277,7 @@ def fit(**options: Any) -> None:
         save_potential(potential, output, overwrite=True)
     if metrics is not None:
         write_json(metrics, fit_metrics(result) | (origin or {}), overwrite=overwrite)
+    report_fit(terminal, result, train, test, options)
     show_result(terminal, result)
     size = in_bytes(Path(output).stat().st_size)
     terminal.say(f"Saved {output} ({size}) after {terminal.elapsed:.1f} s.")

@@ -18,6 +18,7 @@ from linpot.cli.fit import fit
 from linpot.cli.info import info
 from linpot.cli.options import verbosity_options
 from linpot.cli.predict import predict
+from linpot.cli.report import report
 from linpot.cli.select import select_structures
 from linpot.errors import ConvergenceError, HoleError, InputError
 
@@ -93,7 +94,7 @@ def linpot(ctx: click.Context) -> None:
         ctx.exit(WRONG_INPUT)
 
 
-for _command in (fit, evaluate, predict, select_structures, info, export, convert, demo):
+for _command in (fit, evaluate, predict, select_structures, info, export, convert, report, demo):
     linpot.add_command(_command)
 
 

@@ -56,7 +56,12 @@ class DimerCurve:
 
 
 def dimer_curve(
-    model: EnergyModel, pair: tuple[str, str], shortest: float, *, n_points: int = 200
+    model: EnergyModel,
+    pair: tuple[str, str],
+    shortest: float,
+    *,
+    n_points: int = 200,
+    r: Floats | None = None,
 ) -> DimerCurve:
     """
     Scan a dimer from a third of the shortest distance to the cutoff.
@@ -67,13 +72,16 @@ def dimer_curve(
     pair : (str, str)
     shortest : float, A
     n_points : int
+    r : float64[n], A, optional
+        Distances to scan instead, ascending.
 
     Returns
     -------
     DimerCurve
     """
     numbers = np.array([atomic_numbers[s] for s in pair])
-    r = np.linspace(shortest / 3.0, max(model.cutoff, 1.2 * shortest) + 0.5, n_points)
+    if r is None:
+        r = np.linspace(shortest / 3.0, max(model.cutoff, 1.2 * shortest) + 0.5, n_points)
     atoms = [_cluster(numbers[k : k + 1], np.zeros((1, 3))) for k in range(2)]
     dimers = [dimer(numbers, d) for d in r.tolist()]
     predictions = model.predict_many([*atoms, *dimers], forces=False)

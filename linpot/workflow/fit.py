@@ -71,6 +71,8 @@ class FitResult:
         Whether atoms that are pushed together repel.
     notes : list of str
         What the user should know.
+    session : FitSession or None
+        The equations behind it, as solved; for reports and further questions.
     """
 
     potential: EnergyModel
@@ -79,6 +81,7 @@ class FitResult:
     reference: ReferenceEnergies
     walls: Walls
     notes: list[str] = field(default_factory=list)
+    session: FitSession | None = None
 
 
 def run_fit(
@@ -167,7 +170,7 @@ def finish_fit(
         notes=notes,
         shortest_distances={"-".join(pair): value for pair, value in shortest.items()},
     )
-    return FitResult(plan.complete(learned), errors, tested, reference, walls, notes)
+    return FitResult(plan.complete(learned), errors, tested, reference, walls, notes, session)
 
 
 def prepare_fit(
