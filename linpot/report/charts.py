@@ -28,8 +28,8 @@ def make_charts(contents: PageContents) -> list[Chart]:
     charts += list(coverage(contents))
     if contents.reliability:
         charts.append(calibration(contents))
-    if contents.sizes is not None and len(contents.sizes.n_functions) > 1:
-        charts += [size_chart(contents, name) for name in ("energy", "forces")]
+    if contents.sizes is not None:
+        charts += [size_chart(contents.sizes, name) for name in contents.sizes.drawn]
     if contents.grades is not None:
         charts.append(grade_chart(contents))
     return [chart for chart in charts if chart["data"]]

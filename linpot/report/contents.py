@@ -189,6 +189,12 @@ class SizeCurve:
     n_functions: tuple[int, ...]
     errors: dict[tuple[str, str], tuple[float, ...]]
 
+    @property
+    def drawn(self) -> list[str]:
+        """Properties with errors at two sizes or more; rows of stresses are virials."""
+        known = {name for _, name in self.errors}
+        return [p for p in ("energy", "forces") if p in known and len(self.n_functions) > 1]
+
 
 @dataclass(frozen=True)
 class WorthTable:

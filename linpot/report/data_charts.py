@@ -53,7 +53,7 @@ def pair_chart(own: PairCurves) -> Chart:
                 "x": rounded(own.r[shown], 3),
                 "y": rounded(clipped[shown], 4),
                 "line": {"color": SERIES[k], "width": width, "dash": dash},
-                "hovertemplate": "%{y:.3f} eV at %{x:.2f} Å",
+                "hovertemplate": "%{y:.3f} eV",
             }
         )
     if own.shortest is not None:
@@ -65,7 +65,7 @@ def pair_chart(own: PairCurves) -> Chart:
                 "x": [round(own.shortest, 3)],
                 "y": [round(float(np.interp(own.shortest, own.r, own.curves["total"])), 4)],
                 "marker": {"color": SERIES[0], "size": 9},
-                "hovertemplate": "shortest in the data: %{x:.2f} Å",
+                "hoverinfo": "skip",
             }
         )
     layout = base_layout(f"distance {pair} (Å)", "energy of two atoms (eV)")
@@ -79,6 +79,12 @@ def pair_chart(own: PairCurves) -> Chart:
         "fixedrange": True,
     }
     layout["hovermode"] = "x unified"
+    layout["xaxis"] |= {
+        "unifiedhovertitle": {"text": "%{x:.2f} Å"},
+        "spikecolor": "#808080",
+        "spikethickness": 1,
+        "spikedash": "solid",
+    }
     return {
         "id": f"pair-{'-'.join(own.pair)}",
         "label": f"Energy of two atoms {pair} against their distance",

@@ -17,7 +17,7 @@ from linpot.report.axes import (
     rounded,
     significant,
 )
-from linpot.report.contents import DataErrors, PageContents
+from linpot.report.contents import DataErrors, PageContents, SizeCurve
 from linpot.report.samples import EDGES
 from linpot.report.wording import UNITS, WORDS
 
@@ -35,11 +35,17 @@ def parity(name: str, data: Sequence[DataErrors]) -> Chart:
         errors = factor_of_errors * np.diff(points.values, axis=1)[:, 0]
         decimals = decimals_of(0.01 * factor * own.metrics["all"][name]["mae"])
         ends += [points.values.min() * factor, points.values.max() * factor]
+        symbols = (
+            [own.lines[s].symbols[c // 3] for s, c in points.places.tolist()]
+            if (name == "forces")
+            else []
+        )
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": own.name,
+                "symbols": symbols,
                 "x": rounded(labels, decimals),
                 "y": rounded(predictions, decimals),
                 "errors": rounded(errors, decimals_of(0.001 * np.abs(errors).max())),
@@ -143,10 +149,8 @@ def calibration(contents: PageContents) -> Chart:
     }
 
 
-def size_chart(contents: PageContents, name: str) -> Chart:
+def size_chart(sizes: SizeCurve, name: str) -> Chart:
     """Return errors against the number of functions."""
-    sizes = contents.sizes
-    assert sizes is not None
     unit, factor = UNITS[name]
     traces = [
         {

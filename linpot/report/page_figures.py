@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from linpot.errors import InputError
 from linpot.report.axes import AXES, COLORS, SERIES
 from linpot.report.charts import known_properties
-from linpot.report.contents import PageContents, PairCurves
+from linpot.report.contents import PageContents, PairCurves, SizeCurve
 from linpot.report.data_charts import PART_NAMES, pair_limits
 from linpot.report.figures import draw_parity, draw_reliability, save_figure, tidy
 from linpot.report.samples import EDGES
@@ -80,8 +80,9 @@ def draw_page(contents: PageContents) -> Iterator[tuple[str, Figure]]:
     if contents.reliability:
         curves = {WORDS[name]: own["diagram"] for name, own in contents.reliability.items()}
         yield "calibration", draw_reliability(curves)
-    if contents.sizes is not None and len(contents.sizes.n_functions) > 1:
-        yield "sizes", _sizes(contents)
+    if contents.sizes is not None:
+        for name in contents.sizes.drawn:
+            yield f"sizes_{name}", _sizes(contents.sizes, name)
 
 
 def _parity(contents: PageContents, name: str) -> Figure:
@@ -166,20 +167,17 @@ def _volumes(contents: PageContents) -> Figure:
     return figure
 
 
-def _sizes(contents: PageContents) -> Figure:
-    figure = Figure(figsize=(7.6, 3.2), layout="constrained")
-    sizes = contents.sizes
-    assert sizes is not None
-    for axes, name in zip(figure.subplots(1, 2), ("energy", "forces"), strict=True):
-        unit, factor = UNITS[name]
-        for (own, prop), errors in sizes.errors.items():
-            if prop == name:
-                values = factor * np.array(errors)
-                axes.plot(sizes.n_functions, values, "o-", color=COLORS[own], label=own)
-        axes.set(xscale="log", yscale="log", xlabel="functions")
-        axes.set_ylabel(f"RMSE of {WORDS[name]} ({unit})")
-        axes.legend(fontsize="small", frameon=False)
-        tidy(axes)
+def _sizes(sizes: SizeCurve, name: str) -> Figure:
+    figure, axes = _panel(4.2, 3.2)
+    unit, factor = UNITS[name]
+    for (own, prop), errors in sizes.errors.items():
+        if prop == name:
+            values = factor * np.array(errors)
+            axes.plot(sizes.n_functions, values, "o-", color=COLORS[own], label=own)
+    axes.set(xscale="log", yscale="log", xlabel="functions")
+    axes.set_ylabel(f"RMSE of {WORDS[name]} ({unit})")
+    axes.legend(fontsize="small", frameon=False)
+    tidy(axes)
     return figure
 
 

@@ -21,7 +21,7 @@
     const [name, group, formula] = structures[trace.name][structure];
     let text = `<b>${plain(groups[group])}</b>, ${trace.name}<br>${plain(name)}<br>${plain(formula)}`;
     if (chart.property === "forces") {
-      text += `, atom ${Math.floor(component / 3)}, ${axes[component % 3]}`;
+      text += `, atom ${Math.floor(component / 3)} (${trace.symbols[k]}), ${axes[component % 3]}`;
     } else if (chart.property === "stress") {
       text += `, ${voigt[component]}`;
     }
