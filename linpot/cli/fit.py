@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,7 @@ def fit(**options: Any) -> None:
             save_potential(result.potential, output, overwrite=overwrite)
     if options["active_set"] and not options["uncertainty"]:
         potential = with_active_set(result.potential, train, threads=settings.threads)
+        result = replace(result, potential=potential)
         save_potential(potential, output, overwrite=True)
     if metrics is not None:
         write_json(metrics, fit_metrics(result) | (origin or {}), overwrite=overwrite)

@@ -82,6 +82,7 @@ def report_fit(
             test,
             train=train,
             session=result.session,
+            holes=result.walls.holes,
             figures=options["figures"],
             facts={
                 "command": " ".join(["linpot", *sys.argv[1:]]),

@@ -1,7 +1,7 @@
 """
-What all charts share: colours, axes, short numbers, and text that cannot be read as a tag.
+What all charts share: colors, axes, short numbers, and text that cannot be read as a tag.
 
-Charts are plain values in the form that plotly.js takes. Colours of text and grids are those of
+Charts are plain values in the form that plotly.js takes. Colors of text and grids are those of
 the page, see ``page.css``.
 """
 

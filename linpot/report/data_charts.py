@@ -17,11 +17,17 @@ PART_NAMES = {
     "pair terms": "its pair terms",
     "baseline": "baseline",
 }
+PART_STYLES = {
+    "total": (SERIES[0], "solid", 3),
+    "learned": (SERIES[1], "solid", 1.5),
+    "baseline": (SERIES[2], "dot", 1.5),
+    "pair terms": (SERIES[3], "dot", 1.5),
+}
+"""Color, dash and width of the curves; the page has one legend for all of them."""
 
 
 def pair_chart(own: PairCurves) -> Chart:
     """Return the energy of two atoms, part by part, over the training distances."""
-    styles = {"total": ("solid", 3), "learned": ("solid", 1.5)}
     low, high = pair_limits(own)
     pair = "\u2013".join(own.pair)
     centers = 0.5 * (own.edges[1:] + own.edges[:-1])
@@ -41,8 +47,8 @@ def pair_chart(own: PairCurves) -> Chart:
             }
         )
     shown = own.r >= 0.3
-    for k, (key, energies) in enumerate(own.curves.items()):
-        dash, width = styles.get(key, ("dot", 1.5))
+    for key, energies in own.curves.items():
+        color, dash, width = PART_STYLES[key]
         far = (energies > high + 4.0 * (high - low)) | (energies < 6.0 * low)
         clipped = np.where(far, np.nan, energies)
         traces.append(
@@ -52,7 +58,7 @@ def pair_chart(own: PairCurves) -> Chart:
                 "name": PART_NAMES[key],
                 "x": rounded(own.r[shown], 3),
                 "y": rounded(clipped[shown], 4),
-                "line": {"color": SERIES[k], "width": width, "dash": dash},
+                "line": {"color": color, "width": width, "dash": dash},
                 "hovertemplate": "%{y:.3f} eV",
             }
         )
@@ -64,7 +70,7 @@ def pair_chart(own: PairCurves) -> Chart:
                 "name": f"shortest in the data, {own.shortest:.2f} Å",
                 "x": [round(own.shortest, 3)],
                 "y": [round(float(np.interp(own.shortest, own.r, own.curves["total"])), 4)],
-                "marker": {"color": SERIES[0], "size": 9},
+                "marker": {"color": PART_STYLES["total"][0], "size": 9},
                 "hoverinfo": "skip",
             }
         )
@@ -78,7 +84,7 @@ def pair_chart(own: PairCurves) -> Chart:
         "range": [0.0, 2.5],
         "fixedrange": True,
     }
-    layout["hovermode"] = "x unified"
+    layout |= {"hovermode": "x unified", "showlegend": False}
     layout["xaxis"] |= {
         "unifiedhovertitle": {"text": "%{x:.2f} Å"},
         "spikecolor": "#808080",

@@ -21,6 +21,7 @@ RINGED = 0.8
 """Of the largest force error of a structure: atoms that are marked."""
 
 WIDTH, HEIGHT = 320.0, 240.0
+_NONMETALS = [atomic_numbers[s] for s in ("H", "B", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I")]
 _TURN, _TILT = 25.0, -76.0  # degrees around z and then x, as one looks at a table
 _SIZE = 0.62  # of the covalent radius
 
@@ -48,7 +49,7 @@ def draw_structure(structure: WorstStructure) -> str:
     everything = points if lines is None else np.concatenate([points, lines.reshape(-1, 3)])
     margin = float(radii.max()) + 0.2
     low, high = everything[:, :2].min(axis=0) - margin, everything[:, :2].max(axis=0) + margin
-    scale = float(min(WIDTH / (high[0] - low[0]), HEIGHT / (high[1] - low[1]), 40.0))
+    scale = float(min(WIDTH / (high[0] - low[0]), HEIGHT / (high[1] - low[1]), 44.0))
     middle = 0.5 * (low + high)
 
     def place(xyz: Floats) -> tuple[float, float]:
@@ -65,6 +66,14 @@ def draw_structure(structure: WorstStructure) -> str:
                     f'<line class="cell" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>',
                 )
             )
+    for i, j in _bonds(structure, chosen):
+        (x1, y1), (x2, y2) = place(points[i]), place(points[j])
+        shapes.append(
+            (
+                float(min(points[i, 2], points[j, 2])) - 1e-6,
+                f'<line class="bond" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>',
+            )
+        )
     depth = points[:, 2]
     span = float(np.ptp(depth)) or 1.0
     largest = 0.0 if structure.force_errors is None else float(structure.force_errors.max())
@@ -120,6 +129,17 @@ def _chosen_atoms(structure: WorstStructure) -> NDArray[np.int64]:
     middle = structure.positions[0 if errors is None else int(errors.argmax())]
     distances = np.linalg.norm(structure.positions - middle, axis=1)
     return np.sort(np.argsort(distances, kind="stable")[:MOST_ATOMS])
+
+
+def _bonds(structure: WorstStructure, chosen: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return pairs of drawn atoms that look bonded, places in `chosen`; not between metals."""
+    positions = structure.positions[chosen]
+    numbers = np.array([atomic_numbers[structure.line.symbols[i]] for i in chosen])
+    radii, binding = covalent_radii[numbers], np.isin(numbers, _NONMETALS)
+    lengths = np.linalg.norm(positions[:, None] - positions, axis=2)
+    near = lengths < 1.2 * (radii[:, None] + radii)
+    first, second = np.nonzero(np.triu(near & (binding[:, None] & binding), k=1))
+    return list(zip(first.tolist(), second.tolist(), strict=True))
 
 
 def _cell_lines(structure: WorstStructure) -> Floats:

@@ -87,7 +87,8 @@ def distribution(name: str, data: Sequence[DataErrors]) -> Chart:
     used = np.flatnonzero(sum(counts.values()))
     # two bins in one: ten per decade; the smallest errors say nothing but take room
     first = max(int(used[0]), int(np.searchsorted(EDGES, 1e-4 * EDGES[used[-1]]))) // 2 * 2
-    last = (int(used[-1]) // 2 + 1) * 2
+    last = min((int(used[-1]) // 2 + 2) * 2, len(EDGES) - 1)  # with an empty bin at each end
+    first = max(first - 2, 0)
     traces = []
     for set_name, own in counts.items():
         share = own[first:last].reshape(-1, 2).sum(axis=1) / own.sum()

@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from linpot.report.charts import known_properties, make_charts
 from linpot.report.contents import PageContents
+from linpot.report.data_charts import PART_NAMES, PART_STYLES
 from linpot.report.drawing import RINGED, draw_structure, is_cut
 from linpot.report.rules import ADD, GOOD, WHERE, rules
 from linpot.report.tables import (
@@ -83,6 +84,8 @@ def render_page(contents: PageContents) -> str:
                 for own in contents.worst
             ],
             groups=_groups(contents),
+            parts=PART_STYLES,
+            part_names=PART_NAMES,
             ringed=f"{RINGED:.0%}",
             digits=digits,
             payload=_as_json(

@@ -14,7 +14,7 @@ from linpot.errors import InputError
 from linpot.report.axes import AXES, COLORS, SERIES
 from linpot.report.charts import known_properties
 from linpot.report.contents import PageContents, PairCurves, SizeCurve
-from linpot.report.data_charts import PART_NAMES, pair_limits
+from linpot.report.data_charts import PART_NAMES, PART_STYLES, pair_limits
 from linpot.report.figures import draw_parity, draw_reliability, save_figure, tidy
 from linpot.report.samples import EDGES
 from linpot.report.wording import UNITS, WORDS
@@ -138,10 +138,10 @@ def _pair(own: PairCurves) -> Figure:
         back.stairs(own.density, own.edges, fill=True, color=COLORS["train"], alpha=0.35)
         back.set(ylim=(0.0, 2.5))
         back.set_axis_off()
-    for k, (key, energies) in enumerate(own.curves.items()):
-        style = {"total": "-", "learned": "-"}.get(key, "--")
-        width = 2.0 if key == "total" else 1.2
-        axes.plot(own.r, energies, style, color=SERIES[k], linewidth=width, label=PART_NAMES[key])
+    for key, energies in own.curves.items():
+        color, dash, width = PART_STYLES[key]
+        style, label = "-" if dash == "solid" else "--", PART_NAMES[key]
+        axes.plot(own.r, energies, style, color=color, linewidth=0.7 * width, label=label)
     if own.shortest is not None:
         edge = float(np.interp(own.shortest, own.r, own.curves["total"]))
         axes.plot(own.shortest, edge, "o", color=SERIES[0], markersize=5.0)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 GRADES = ((0.03, "very good"), (0.10, "good"), (0.25, "usable with care"), (math.inf, "poor"))
 """Root mean square error over the spread of the labels, up to which a word holds."""
 
-FEW = 20
-"""Test structures below which errors are uncertain themselves."""
+TONES = {"very good": "good", "good": "good", "usable with care": "fair", "poor": "bad"}
+
+FEW, TOO_FEW = 20, 5
+"""Structures below which errors are uncertain, and below which there is no verdict."""
 
 GAP = 1.5
 """Test error over training error from which on it is worth a sentence."""
@@ -34,6 +36,9 @@ GAIN = 0.05
 
 NEEDLESS, NEEDED = 1.02, 1.5
 """Growth of errors when a group is left out: of all groups, and of the group itself."""
+
+SHOWN = 3
+"""Holes, and groups of a property, that are named."""
 
 GOOD, WHERE, ADD = "good", "where", "add"
 
@@ -73,7 +78,7 @@ def rules() -> list[str]:
         f"A group stands out if its RMSE is more than {WORSE:g} times that of all data; its errors "
         f"are one-sided if their mean is more than {BIASED:.0%} of their RMSE.",
         f"Test and training errors are told apart from a ratio of {GAP:g} on; fewer than {FEW} "
-        "test structures are called few.",
+        f"test structures are called few, fewer than {TOO_FEW} are no ground for a verdict.",
         f"One structure of a hundred with more than {CONCENTRATED:.0%} of the squared force error "
         "is pointed at.",
         f"Error bars are called wrong if the share of errors inside differs by more than "

@@ -22,6 +22,9 @@ from linpot.report.rules import (
     GOOD,
     MISSED,
     OUTSIDE,
+    SHOWN,
+    TONES,
+    TOO_FEW,
     WHERE,
     WORSE,
     Statement,
@@ -54,32 +57,32 @@ def _is_good(contents: PageContents) -> Iterator[Statement]:
     ratios = {p: data.relative(p) for p in known}
     deciding = {p: q for p, q in ratios.items() if p != "stress" and math.isfinite(q)}
     of_what = f"{data.n_structures} {data.name} structure{'s' * (data.n_structures > 1)}"
-    if not deciding:
-        text = f"No verdict: the labels of the {of_what} do not differ, so errors have no scale."
-        yield Statement(GOOD, "plain", text)
+    if not deciding or data.n_structures < TOO_FEW:
+        why = (
+            f"{of_what} are too few"
+            if deciding and data.n_structures > 1
+            else f"{of_what} is too few"
+            if deciding
+            else f"the labels of {of_what} do not differ, so errors have no scale"
+        )
+        yield Statement(GOOD, "plain", f"No verdict: {why}.")
     else:
-        worst = max(deciding.values())
-        word = word_for(worst)
-        tone = {"very good": "good", "good": "good", "usable with care": "fair"}.get(word, "bad")
+        word = word_for(max(deciding.values()))
+        tone, of = TONES[word], "" if "forces" in deciding else " for energies"
         if contents.is_tested:
-            text = f"{word.capitalize()}, judged by {of_what} that the fit has not seen."
+            text = f"{word.capitalize()}{of}, judged by {of_what} that the fit has not seen."
         else:
             tone = "fair" if tone == "good" else tone
             text = (
-                f"Not tested. On its own {of_what} it is {word}, but training errors flatter: "
+                f"Not tested. On its own {of_what} it is {word}{of}, but training errors flatter: "
                 "judge by data that the fit has not seen."
             )
         yield Statement(GOOD, tone, text)
     for name in known:
         yield _about(name, ratios[name], data)
-    if contents.is_tested and data.n_structures < FEW:
-        yield Statement(
-            GOOD,
-            "fair",
-            f"{of_what.capitalize()} are few: the errors are uncertain themselves."
-            if data.n_structures > 1
-            else "One test structure says little about others.",
-        )
+    if contents.is_tested and TOO_FEW <= data.n_structures < FEW:
+        text = f"{of_what} are few: the errors are uncertain themselves."
+        yield Statement(GOOD, "fair", text)
     missing = [WORDS[p] for p in PROPERTIES if p not in everything]
     if missing:
         text = f"There are no {' and no '.join(missing)} to compare with: they are not tested."
@@ -93,7 +96,7 @@ def _about(name: str, relative: float, data: DataErrors) -> Statement:
     if not math.isfinite(relative):
         return Statement(GOOD, "plain", f"{text}; the labels do not differ.")
     word = word_for(relative)
-    tone = {"very good": "good", "good": "good", "usable with care": "fair"}.get(word, "bad")
+    tone = TONES[word]
     scale = in_unit(name, data.scale[name])
     share = f"{relative:.1%}" if relative < 0.1 else f"{relative:.0%}"
     return Statement(GOOD, tone, f"{text}, {share} of {SCALES[name]} ({scale}): {word}.")
@@ -102,7 +105,7 @@ def _about(name: str, relative: float, data: DataErrors) -> Statement:
 def _about_error_bars(contents: PageContents) -> Iterator[Statement]:
     told: dict[tuple[str, str], list[str]] = {}
     for name, own in (contents.reliability or {}).items():
-        if "0.9" not in own["coverage"]:
+        if "0.9" not in own["coverage"] or own["structures"] < TOO_FEW:
             continue
         covered = own["coverage"]["0.9"]
         if covered < 0.9 - MISSED:
@@ -119,8 +122,11 @@ def _about_error_bars(contents: PageContents) -> Iterator[Statement]:
 
 def _where_not(contents: PageContents) -> Iterator[Statement]:
     data = contents.judged
-    for hole in contents.holes:
-        yield Statement(WHERE, "bad", f"A hole: the energy of {hole}.")
+    for hole in contents.holes[:SHOWN]:
+        yield Statement(WHERE, "bad", f"A hole: {hole}.")
+    if len(contents.holes) > SHOWN:
+        more = len(contents.holes) - SHOWN
+        yield Statement(WHERE, "bad", f"{more} more hole{'s' * (more > 1)} of this kind.")
     yield from _gap(contents)
     for name in PROPERTIES:
         yield from _groups(name, data)
@@ -140,24 +146,26 @@ def _gap(contents: PageContents) -> Iterator[Statement]:
     if len(contents.data) < 2:
         return
     train, test = contents.data
+    ratios = {}
     for name in PROPERTIES:
         if name in train.metrics["all"] and name in test.metrics["all"]:
             own = train.metrics["all"][name]["rmse"]
-            ratio = test.metrics["all"][name]["rmse"] / own if own > 0.0 else math.inf
-            if ratio > GAP:
-                new = set(test.groups) - set(train.groups)
-                why = (
-                    f"The test set has groups of its own ({listed(sorted(new))})."
-                    if new
-                    else "The test set is unlike the training data, or there are too few of these "
-                    "for so many functions."
-                )
-                yield Statement(
-                    WHERE,
-                    "fair" if ratio < 2.0 * GAP else "bad",
-                    f"Test errors of {WORDS[name]} are {digits(ratio)} times the training errors. "
-                    + why,
-                )
+            ratios[name] = test.metrics["all"][name]["rmse"] / own if own > 0.0 else math.inf
+    larger = {name: ratio for name, ratio in ratios.items() if ratio > GAP}
+    if larger:
+        new = sorted({f"'{group}'" for group in set(test.groups) - set(train.groups)})
+        why = (
+            f"the test set has groups of its own ({listed(new)})"
+            if new
+            else "the test set is unlike the training data, or these are too few for so many "
+            "functions"
+        )
+        told = listed(
+            [f"{digits(ratio)} times for {WORDS[name]}" for name, ratio in larger.items()]
+        )
+        tone = "fair" if max(larger.values()) < 2.0 * GAP else "bad"
+        text = f"Test errors are larger than training errors, {told}: {why}."
+        yield Statement(WHERE, tone, text)
 
 
 def _groups(name: str, data: DataErrors) -> Iterator[Statement]:
@@ -170,7 +178,7 @@ def _groups(name: str, data: DataErrors) -> Iterator[Statement]:
         for group, own in groups.items()
         if name in own and typical > 0.0 and own[name]["rmse"] > WORSE * typical
     ]
-    for ratio, group, rmse in sorted(outstanding, reverse=True)[:3]:
+    for ratio, group, rmse in sorted(outstanding, reverse=True)[:SHOWN]:
         yield Statement(
             WHERE,
             "bad" if ratio > 2.0 * WORSE else "fair",
@@ -209,11 +217,11 @@ def _outliers(data: DataErrors) -> Iterator[Statement]:
     n = max(1, round(0.01 * len(own)))
     share = np.sort(own)[::-1][:n].sum() / own.sum() if own.any() else 0.0
     if len(own) >= 2 * FEW and share > CONCENTRATED:
-        worst = "One structure" if n == 1 else f"{n} structures"
+        worst, make = ("One structure", "makes") if n == 1 else (f"{n} structures", "make")
         yield Statement(
             WHERE,
             "fair",
-            f"{worst} of {len(own)} make {share:.0%} of the squared force error: look at the worst "
+            f"{worst} of {len(own)} {make} {share:.0%} of the squared force error: look at the worst "
             "structures below, and at their labels.",
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from linpot.io.atomic import check_output, write_atomically
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import ModelSum, learned_part
-from linpot.report.contents import TEST, TRAIN, GradeSurvey, PageContents
+from linpot.report.contents import TEST, TRAIN, GradeSurvey, PageContents, PairCurves
 from linpot.report.page import render_page
 from linpot.structures.dataset import Dataset
 from linpot.uncertainty.error_bars import has_error_bars
@@ -43,6 +43,7 @@ def write_report(
     *,
     train: Data | None = None,
     session: FitSession | None = None,
+    holes: Sequence[str] | None = None,
     title: str | None = None,
     figures: str | os.PathLike[str] | None = None,
     facts: Mapping[str, str] | None = None,
@@ -64,6 +65,8 @@ def write_report(
         Its training data. One of the two must be given.
     session : FitSession, optional
         Of the fit, for errors against size and for what groups are worth.
+    holes : sequence of str, optional
+        What the fit says of them; dimers are scanned if not given.
     title : str, optional
     figures : path, optional
         Folder for the figures as PNG and SVG; made if missing. Needs matplotlib.
@@ -86,6 +89,7 @@ def write_report(
         None if test is None else as_dataset(test),
         train=None if train is None else as_dataset(train),
         session=session,
+        holes=holes,
         title=title,
         facts=facts,
         threads=threads,
@@ -134,6 +138,7 @@ def gather_contents(
     *,
     train: Dataset | None = None,
     session: FitSession | None = None,
+    holes: Sequence[str] | None = None,
     title: str | None = None,
     facts: Mapping[str, str] | None = None,
     threads: int = 1,
@@ -144,7 +149,7 @@ def gather_contents(
 
     Parameters
     ----------
-    potential, test, train, session, title, facts, threads, monitor
+    potential, test, train, session, holes, title, facts, threads, monitor
         See `write_report`.
 
     Returns
@@ -215,15 +220,19 @@ def gather_contents(
         ),
         worst=find_worst(potential, judged, data[-1]),
         temperatures=_temperatures(group for own in data for group in own.metrics["groups"]),
-        holes=tuple(
-            f"{'-'.join(own.pair)} falls by {own.hole:.3g} eV when two atoms come closer than any "
-            "in the data"
-            for own in pairs
-            if own.shortest is not None and own.hole > 1e-6
-        ),
+        holes=_holes(pairs) if holes is None else tuple(holes),
         notes=tuple(learned.provenance.get("notes", ()) if learned is not None else ()),
         missing=missing,
         provenance=_provenance(potential, given, facts or {}),
+    )
+
+
+def _holes(pairs: Sequence[PairCurves]) -> tuple[str, ...]:
+    return tuple(
+        f"the energy of {'-'.join(own.pair)} falls by {own.hole:.3g} eV when two atoms come closer "
+        "than any in the data"
+        for own in pairs
+        if own.shortest is not None and own.hole > 1e-6
     )
 
 

@@ -97,6 +97,8 @@ def worth_of_groups(session: FitSession, test: Dataset | None, *, threads: int =
     """
     _refuse_merged(session)
     n, groups = session.basis.n_features, session.groups
+    if len(groups) < 2:
+        raise InputError("there is only one group")
     work = len(groups) ** 2 * float(n) ** 3
     if len(groups) > MOST_GROUPS or work > MOST_WORK:
         raise InputError(
