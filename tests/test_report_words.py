@@ -156,7 +156,9 @@ def test_error_bars_are_judged_by_their_coverage(covered, words):
     [(0.03, "More functions: the errors"), (0.049, "Not more"), (0.06, "More data")],
 )
 def test_sizes_lead_to_advice(last, advice):
-    curve = SizeCurve((10, 20), {("test", "energy"): (0.05, last), ("test", "forces"): (0.05, last)})
+    curve = SizeCurve(
+        (10, 20), {("test", "energy"): (0.05, last), ("test", "forces"): (0.05, last)}
+    )
     assert advice in texts(page(errors(), sizes=curve), ADD)
 
 

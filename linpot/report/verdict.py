@@ -221,8 +221,8 @@ def _outliers(data: DataErrors) -> Iterator[Statement]:
         yield Statement(
             WHERE,
             "fair",
-            f"{worst} of {len(own)} {make} {share:.0%} of the squared force error: look at the worst "
-            "structures below, and at their labels.",
+            f"{worst} of {len(own)} {make} {share:.0%} of the squared force error: look at the "
+            "worst structures below, and at their labels.",
         )
 
 
