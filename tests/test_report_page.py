@@ -228,7 +228,7 @@ def test_page_of_many_structures_is_small(contents):
     large = replace(
         own,
         n_structures=n,
-        groups=(line.group,) * n,
+        groups=tuple(own.groups[k % own.n_structures] for k in range(n)),
         points=points,
         per_structure={p: rng.normal(size=n) for p in own.per_structure},
         volumes=rng.normal(size=n),

@@ -58,3 +58,9 @@ def rounded(values: Floats, decimals: int) -> list[float | None]:
 def significant(values: Floats) -> list[float | None]:
     """Return numbers with four digits, None for what is not finite."""
     return [float(f"{v:.4g}") if math.isfinite(v) else None for v in values.tolist()]
+
+
+def round_numbers(low: float, high: float) -> list[float]:
+    """Return 1, 2, 5, 10 ... around a positive range."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [float(f"{m}e{p}") for p in powers for m in (1, 2, 5)]

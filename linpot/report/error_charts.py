@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from linpot.report.axes import (
     AXES,
@@ -14,6 +14,7 @@ from linpot.report.axes import (
     Chart,
     base_layout,
     decimals_of,
+    round_numbers,
     rounded,
     significant,
 )
@@ -170,7 +171,7 @@ def size_chart(sizes: SizeCurve, name: str) -> Chart:
     layout["xaxis"] |= {"type": "log", "tickvals": list(sizes.n_functions)}
     layout["xaxis"]["ticktext"] = [str(n) for n in sizes.n_functions]
     shown = factor * np.array([e for (_, p), own in sizes.errors.items() if p == name for e in own])
-    ticks = _round_numbers(float(shown.min()), float(shown.max()))
+    ticks = round_numbers(float(shown.min()), float(shown.max()))
     layout["yaxis"] |= {"type": "log", "tickvals": ticks, "ticktext": [f"{v:g}" for v in ticks]}
     return {
         "id": f"sizes-{name}",
@@ -186,16 +187,13 @@ def grade_chart(contents: PageContents) -> Chart:
     assert grades is not None
     name = "forces" if "forces" in data.per_structure else "energy"
     unit, factor = UNITS[name]
-    errors = factor * np.abs(data.per_structure.get(name, np.full(data.n_structures, np.nan)))
-    forbidden = 1e-4 * np.nanmax(errors, initial=0.0)  # by symmetry; rounding is left
-    seen = np.flatnonzero((errors > forbidden) & (grades.largest > 0.0))
-    drawn = [k for k in seen.tolist() if k in data.lines]
+    drawn, errors = graded_errors(contents)
     trace = {
         "type": "scatter",
         "mode": "markers",
         "name": data.name,
         "x": significant(grades.largest[drawn]),
-        "y": significant(errors[drawn]),
+        "y": significant(factor * errors),
         "places": [[k, 0] for k in drawn],
         "marker": {"color": COLORS[data.name], "size": 6, "opacity": 0.7},
         "showlegend": False,
@@ -225,7 +223,22 @@ def grade_chart(contents: PageContents) -> Chart:
     }
 
 
-def _round_numbers(low: float, high: float) -> list[float]:
-    """Return 1, 2, 5, 10 ... around a positive range."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [float(f"{m}e{p}") for p in powers for m in (1, 2, 5)]
+def graded_errors(contents: PageContents) -> tuple[list[int], NDArray[np.float64]]:
+    """
+    Return structures with a grade and an error, and the size of that error.
+
+    Returns
+    -------
+    list of int
+        Indices of drawn structures, without those whose errors symmetry forbids.
+    float64[n], eV/A or eV/atom
+        Root mean squares of force errors, or energy errors where there are no forces.
+    """
+    grades, data = contents.grades, contents.judged
+    name = "forces" if "forces" in data.per_structure else "energy"
+    if grades is None or name not in data.per_structure:
+        return [], np.zeros(0)
+    errors = np.nan_to_num(np.abs(data.per_structure[name]))
+    seen = np.flatnonzero((errors > 1e-4 * errors.max()) & (grades.largest > 0.0))
+    drawn = [k for k in seen.tolist() if k in data.lines]
+    return drawn, errors[drawn]

@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from linpot.errors import InputError
-from linpot.report.axes import AXES, COLORS, SERIES
+from linpot.report.axes import AXES, COLORS, SERIES, round_numbers
 from linpot.report.charts import known_properties
 from linpot.report.contents import PageContents, PairCurves, SizeCurve
 from linpot.report.data_charts import PART_NAMES, PART_STYLES, pair_limits
+from linpot.report.error_charts import graded_errors
 from linpot.report.figures import draw_parity, draw_reliability, save_figure, tidy
 from linpot.report.samples import EDGES
 from linpot.report.wording import UNITS, WORDS
@@ -80,6 +81,8 @@ def draw_page(contents: PageContents) -> Iterator[tuple[str, Figure]]:
     if contents.reliability:
         curves = {WORDS[name]: own["diagram"] for name, own in contents.reliability.items()}
         yield "calibration", draw_reliability(curves)
+    if graded_errors(contents)[0]:
+        yield "grades", _grades(contents)
     if contents.sizes is not None:
         for name in contents.sizes.drawn:
             yield f"sizes_{name}", _sizes(contents.sizes, name)
@@ -176,7 +179,27 @@ def _sizes(sizes: SizeCurve, name: str) -> Figure:
             axes.plot(sizes.n_functions, values, "o-", color=COLORS[own], label=own)
     axes.set(xscale="log", yscale="log", xlabel="functions")
     axes.set_ylabel(f"RMSE of {WORDS[name]} ({unit})")
+    low, high = axes.get_ylim()
+    axes.set_xticks(sizes.n_functions, labels=list(map(str, sizes.n_functions)), minor=False)
+    axes.set_yticks(round_numbers(low, high), labels=[f"{v:g}" for v in round_numbers(low, high)])
+    axes.minorticks_off()
+    axes.set_ylim(low, high)
     axes.legend(fontsize="small", frameon=False)
+    tidy(axes)
+    return figure
+
+
+def _grades(contents: PageContents) -> Figure:
+    figure, axes = _panel(4.2, 3.2)
+    drawn, errors = graded_errors(contents)
+    assert contents.grades is not None
+    name = "forces" if "forces" in contents.judged.per_structure else "energy"
+    unit, factor = UNITS[name]
+    axes.scatter(contents.grades.largest[drawn], factor * errors, s=10.0, color=COLORS["test"])
+    for grade, color in ((1.0, SERIES[4]), (2.0, SERIES[5])):
+        axes.axvline(grade, color=color, linewidth=1.0, linestyle="--")
+    axes.set(xscale="log", yscale="log", xlabel="largest extrapolation grade of the structure")
+    axes.set_ylabel(f"RMSE of {WORDS[name]} ({unit})")
     tidy(axes)
     return figure
 
