@@ -67,7 +67,7 @@ def what_to_add(contents: PageContents, found: Sequence[Statement]) -> Iterator[
 
 
 def _from_notes(contents: PageContents) -> Iterator[Statement]:
-    if any("by least squares" in note for note in contents.notes):
+    if any("no isolated atom in the data" in note for note in contents.notes):
         yield Statement(
             ADD,
             "plain",

@@ -28,6 +28,8 @@ AXES = {
     "energy": ("energy less E0", "eV/atom", 1.0),
     "forces": ("force component", "eV/Å", 1.0),
     "stress": ("stress component", "GPa", UNITS["stress"][1]),
+    "charges": ("charge", "e", 1.0),
+    "dipole": ("dipole component", "e Å", 1.0),
 }
 
 

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-PROPERTIES = ("energy", "forces", "stress")
+PROPERTIES = ("energy", "forces", "stress", "charges", "dipole")
+DECIDING = ("energy", "forces", "stress")
+"""What every potential should have been tested on."""
+
 TRAIN, TEST = "train", "test"
 
 
@@ -25,9 +28,10 @@ class Points:
     ----------
     values : float64[n, 2]
         Labels, predictions: energies in eV/atom less E0, force components in eV/A, stress
-        components in eV/A^3.
+        components in eV/A^3, charges in e, dipole components in e A.
     places : int64[n, 2]
-        Structure, and component: 3 atom + axis of forces, Voigt index of stresses.
+        Structure, and component: 3 atom + axis of forces, Voigt index of stresses, atom of
+        charges, axis of dipoles.
     total : int
         How many numbers there are.
     """
@@ -95,10 +99,10 @@ class DataErrors:
     counts : dict of property to int64[n_bins]
         Absolute errors in the bins of `samples.EDGES`.
     scale : dict of property to float
-        What errors are compared with: standard deviation of the labels of energies (less E0) and
-        stresses, root mean square of forces.
+        What errors are compared with: standard deviation of the labels (energies less E0), root
+        mean square of forces.
     per_structure : dict of property to float64[n_structures]
-        Signed error of the energy per atom, root mean squares of the other two; nan without labels.
+        Signed error of the energy per atom, root mean squares of the others; nan without labels.
     volumes : float64[n_structures], A^3/atom
         nan where there is no cell in three dimensions.
     elements : dict of str to ElementErrors

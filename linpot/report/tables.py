@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from linpot.report.contents import PROPERTIES, DataErrors, PageContents, WorthTable
+from linpot.report.contents import DECIDING, DataErrors, PageContents, WorthTable
 from linpot.report.wording import UNITS, WORDS, digits
 
 STATISTICS = (("mae", "MAE"), ("rmse", "RMSE"), ("p95", "95 %"), ("max", "largest"), ("n", "n"))
@@ -111,7 +111,7 @@ def coverage_table(contents: PageContents) -> PageTable:
     """Return how many structures, atoms and labels the data have."""
     rows = []
     for own in contents.data:
-        counts = [own.points[p].total if p in own.points else 0 for p in PROPERTIES]
+        counts = [own.points[p].total if p in own.points else 0 for p in DECIDING]
         counts[2] //= 6
         sizes = [own.n_structures, own.n_atoms, *counts]
         rows.append((own.name, tuple(Cell(f"{n:,}") for n in sizes)))

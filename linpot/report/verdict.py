@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from linpot.report.advice import what_to_add
-from linpot.report.contents import PROPERTIES, DataErrors, PageContents
+from linpot.report.contents import DECIDING, PROPERTIES, DataErrors, PageContents
 from linpot.report.rules import (
     BIASED,
     CONCENTRATED,
@@ -55,7 +55,7 @@ def _is_good(contents: PageContents) -> Iterator[Statement]:
     everything = data.metrics["all"]
     known = [p for p in PROPERTIES if p in everything]
     ratios = {p: data.relative(p) for p in known}
-    deciding = {p: q for p, q in ratios.items() if p != "stress" and math.isfinite(q)}
+    deciding = {p: q for p, q in ratios.items() if p in ("energy", "forces") and math.isfinite(q)}
     of_what = f"{data.n_structures} {data.name} structure{'s' * (data.n_structures > 1)}"
     if not deciding or data.n_structures < TOO_FEW:
         why = (
@@ -83,7 +83,7 @@ def _is_good(contents: PageContents) -> Iterator[Statement]:
     if contents.is_tested and TOO_FEW <= data.n_structures < FEW:
         text = f"{of_what} are few: the errors are uncertain themselves."
         yield Statement(GOOD, "fair", text)
-    missing = [WORDS[p] for p in PROPERTIES if p not in everything]
+    missing = [WORDS[p] for p in DECIDING if p not in everything]
     if missing:
         text = f"There are no {' and no '.join(missing)} to compare with: they are not tested."
         yield Statement(GOOD, "plain", text)

@@ -11,12 +11,22 @@ UNITS = {
     "energy": ("meV/atom", 1e3),
     "forces": ("eV/Å", 1.0),
     "stress": ("GPa", GPA_PER_EV_A3),
+    "charges": ("me", 1e3),
+    "dipole": ("e Å", 1.0),
 }
-WORDS = {"energy": "energies", "forces": "forces", "stress": "stresses"}
+WORDS = {
+    "energy": "energies",
+    "forces": "forces",
+    "stress": "stresses",
+    "charges": "charges",
+    "dipole": "dipoles",
+}
 SCALES = {
     "energy": "the spread of the energies",
     "forces": "the typical force",
     "stress": "the spread of the stresses",
+    "charges": "the spread of the charges",
+    "dipole": "the spread of the dipoles",
 }
 
 

@@ -243,8 +243,8 @@ class _Survey:
         labels = structure.labels
         if name == "forces":
             return np.asarray(labels.forces).ravel()
-        if name == "stress":
-            return np.asarray(labels.stress)
+        if name != "energy":
+            return np.asarray(getattr(labels, name))
         counts = zip(*np.unique(structure.numbers, return_counts=True), strict=True)
         one_body = sum(n * self._e0.get(chemical_symbols[z], 0.0) for z, n in counts)
         return np.array([(labels.energy - one_body) / structure.n_atoms])

@@ -22,6 +22,10 @@
     let text = `<b>${plain(groups[group])}</b>, ${trace.name}<br>${plain(name)}<br>${plain(formula)}`;
     if (chart.property === "forces") {
       text += `, atom ${Math.floor(component / 3)} (${trace.symbols[k]}), ${axes[component % 3]}`;
+    } else if (chart.property === "charges") {
+      text += `, atom ${component}`;
+    } else if (chart.property === "dipole") {
+      text += `, ${axes[component]}`;
     } else if (chart.property === "stress") {
       text += `, ${voigt[component]}`;
     }
