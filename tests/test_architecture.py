@@ -18,6 +18,7 @@ FLOORS = (
     {"baselines", "fitting", "io", "selection", "uncertainty"},
     {"calculators", "charges", "lammps", "report", "validation"},
     {"workflow"},
+    {"curation"},
     {"cli"},
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

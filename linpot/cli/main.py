@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from linpot.cli.console import Terminal
+from linpot.cli.data import data
 from linpot.cli.demo import demo
 from linpot.cli.evaluate import evaluate
 from linpot.cli.export import convert, export
@@ -93,7 +94,7 @@ def linpot(ctx: click.Context) -> None:
         ctx.exit(WRONG_INPUT)
 
 
-for _command in (fit, evaluate, predict, select_structures, info, export, convert, demo):
+for _command in (fit, evaluate, predict, select_structures, info, export, convert, demo, data):
     linpot.add_command(_command)
 
 

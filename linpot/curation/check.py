@@ -20,8 +20,8 @@ from linpot.curation.references import (
     is_another_reference,
     unit_of_totals,
 )
-from linpot.curation.stress_labels import judge_stress
 from linpot.curation.scan_wording import describe_lengths, describe_missing, describe_scan
+from linpot.curation.stress_labels import judge_stress
 from linpot.curation.structure_scan import scan_structures
 from linpot.curation.wording import Words
 from linpot.errors import InputError
@@ -134,9 +134,7 @@ class _Everything:
 class _Check:
     """The course of a check, and what it has found."""
 
-    def __init__(
-        self, data: _Everything, per_group: int, threads: int, monitor: Monitor
-    ) -> None:
+    def __init__(self, data: _Everything, per_group: int, threads: int, monitor: Monitor) -> None:
         self.data = data
         self.per_group = per_group
         self.threads = threads
@@ -205,12 +203,10 @@ class _Check:
             if is_another_reference(offset, offsets):
                 self.findings.append(self.words.offset(offset))
         for unit, own in fit.rows.items():
-            if own.stress_X:
+            if own.stress_rows:
                 places = [data.places[chosen[k]] for k in own.stress_places]
                 predicted, labels = fit.stress(unit, coefficients)
-                told, decided = judge_stress(
-                    unit, predicted, labels, np.array(own.volumes), places
-                )
+                told, decided = judge_stress(unit, predicted, labels, np.array(own.volumes), places)
                 self.findings += [self.words.stress(verdict) for verdict in told]
                 if not decided and not told:
                     self.undecided.append(unit)
@@ -243,7 +239,7 @@ class _Check:
             kinds.setdefault((*owners, pair.is_exact), []).append(pair)
         for (a, b, exact), own in kinds.items():
             found = [
-                (data.places[p.first], data.places[p.second], p.difference) for p in own
+                (data.places[p.first], data.places[p.second], p.difference, p.is_copy) for p in own
             ]
             self.findings += self.words.duplicates(data.files[a], data.files[b], exact, found)
         self.monitor.advance(1)

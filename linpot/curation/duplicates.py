@@ -26,6 +26,8 @@ from linpot.structures.structure import Structure
 Floats = NDArray[np.float64]
 
 SAME_ENERGY = 1e-3  # eV/atom; the same structure with energies further apart is a contradiction
+_COPIED = 1e-6  # eV/atom; a calculation of an equivalent structure differs by more
+_AT_REST = 0.02  # eV/A, root mean square
 _NUMBERS = 12  # of a fingerprint
 _BATCH = 2000  # atoms
 _TOLERANCE = 2e-4  # relative to the size of features; positions printed with 4 decimals
@@ -47,12 +49,16 @@ class Pair:
         Whether positions and cells are the same numbers, to 1e-4 A.
     difference : float or None, eV/atom
         Of their energies, where both have one.
+    is_copy : bool
+        Whether one can only be a copy of the other: the same numbers, or the same energy of
+        atoms that are not at rest. Strained crystals come to be equivalent by symmetry.
     """
 
     first: int
     second: int
     is_exact: bool
     difference: float | None
+    is_copy: bool
 
 
 def fingerprints(
@@ -134,7 +140,9 @@ def find_duplicates(
             exact = _is_exact(first, second)
             if exact or _same_distances(first, second):
                 repeated.add(b)
-                pairs.append(Pair(own[a], own[b], exact, _difference(first, second)))
+                difference = _difference(first, second)
+                copied = exact or (_is_moving(second) and (difference or 0.0) < _COPIED)
+                pairs.append(Pair(own[a], own[b], exact, difference, copied))
     return sorted(pairs, key=lambda pair: (pair.second, pair.first))
 
 
@@ -147,6 +155,11 @@ def _is_exact(a: Structure, b: Structure) -> bool:
     )
 
 
+def _is_moving(s: Structure) -> bool:
+    forces = s.labels.forces
+    return forces is not None and float(np.sqrt((forces**2).mean())) > _AT_REST
+
+
 def _difference(a: Structure, b: Structure) -> float | None:
     if a.labels.energy is None or b.labels.energy is None:
         return None
@@ -154,11 +167,10 @@ def _difference(a: Structure, b: Structure) -> float | None:
 
 
 def _same_distances(a: Structure, b: Structure) -> bool:
-    if a.pbc != b.pbc or abs(a.volume - b.volume) > 1e-4 * max(a.volume, 1.0) * all(a.pbc) + 1e9 * (
-        not all(a.pbc)
-    ):
+    if a.pbc != b.pbc:
         return False
-    reach = _REACH
+    if a.is_bulk and abs(a.volume - b.volume) > 1e-4 * a.volume:
+        return False
     if any(a.pbc):
         density = a.n_atoms / max(a.volume, 1.0)
         most = (3.0 * _MOST_PAIRS / (4.0 * np.pi * density * a.n_atoms)) ** (1 / 3)

@@ -124,9 +124,7 @@ class Repairs:
                 self.energies[unit] = 1.0 / ENERGY[verdict.energy_unit]
 
 
-_ENERGIES = {
-    name: 1.0 / ENERGY[name] for name in ("Hartree", "Rydberg", "kcal/mol", "kJ/mol")
-}
+_ENERGIES = {name: 1.0 / ENERGY[name] for name in ("Hartree", "Rydberg", "kcal/mol", "kJ/mol")}
 _FORCES = {
     name: 1.0 / FORCE[name] for name in ("Hartree/Bohr", "Hartree/A", "kcal/mol/A", "kJ/mol/A")
 }
@@ -161,17 +159,18 @@ def check_signs_and_units(fit: QuickFit) -> tuple[list[Verdict], Repairs]:
             repairs.add(everywhere, fit.rows)
             told, wrong, own = [everywhere], {}, {}
     for _ in range(_MOST):
-        found = [v for u in units if (v := _against_others(fit, u, units, repairs)) is not None]
+        verdicts = (_against_others(fit, unit, units, repairs) for unit in units)
         # what agrees with itself can only differ from the others as a whole
-        found = [
+        suspects = [
             v
-            for v in found
-            if v.unit not in {t.unit for t in told}
+            for v in verdicts
+            if v is not None
+            and v.unit not in {t.unit for t in told}
             and (v.unit not in own or v.unit in wrong or v.kind == "energy-and-force-unit")
         ]
-        if not found:
+        if not suspects:
             break
-        worst = max(found, key=lambda v: (v.unit in wrong, v.slope.score))
+        worst = max(suspects, key=lambda v: (v.unit in wrong, v.slope.score))
         confirmed = worst.unit in wrong
         told.append(
             Verdict(
@@ -196,7 +195,7 @@ def _own_verdict(fit: QuickFit, unit: str) -> Verdict | None:
     if len(own.places) < _FEWEST_ENERGIES:
         return None
     coefficients = fit.solve(forces=[unit])
-    predicted = np.array(own.energy_X) @ coefficients
+    predicted = np.array(own.energy_rows) @ coefficients
     sizes = np.array(own.sizes, dtype=float)
     free = own.composition_free(np.column_stack([predicted, predicted / sizes, own.energy_y]))
     slope = Slope(*slope_of(free[:, 0], free[:, 2]), len(free))
@@ -246,8 +245,8 @@ def _against_others(
     if force_unit is not None:
         ratio = energies.slope / forces.slope
         if energies.correlation > _FACTOR_CORRELATION and 1 / 1.6 < ratio < 1.6:
-            energy_unit = force_unit.split("/A")[0].split("/Bohr")[0]
-            return Verdict(unit, "energy-and-force-unit", forces, force_unit, energy_unit)
+            own_unit = force_unit.removesuffix("/A").removesuffix("/Bohr")
+            return Verdict(unit, "energy-and-force-unit", forces, force_unit, own_unit)
         return Verdict(unit, "force-unit", forces, force_unit)
     if n >= _FEWEST_ENERGIES and forces.correlation > _FORCE_CORRELATION:
         if energies.correlation < -_FACTOR_CORRELATION and energies.is_opposite:

@@ -51,14 +51,14 @@ class UnitRows:
         Of the structures with an energy, in the data.
     sizes : list of int
         Atoms of these.
-    energy_X : list of float64[n_features]
+    energy_rows : list of float64[n_features]
         Per atom.
     energy_y : list of float, eV
         Labels per atom.
     one_body : list of float64[n_elements]
         Atoms of each element per atom.
     stress_places : list of int
-    stress_X : list of float64[6, n_features]
+    stress_rows : list of float64[6, n_features]
         Stress per coefficient, 1/A^3.
     stress_y : list of float64[6], eV/A^3
         Labels.
@@ -67,11 +67,11 @@ class UnitRows:
 
     places: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
-    energy_X: list[Floats] = field(default_factory=list)
+    energy_rows: list[Floats] = field(default_factory=list)
     energy_y: list[float] = field(default_factory=list)
     one_body: list[Floats] = field(default_factory=list)
     stress_places: list[int] = field(default_factory=list)
-    stress_X: list[Floats] = field(default_factory=list)
+    stress_rows: list[Floats] = field(default_factory=list)
     stress_y: list[Floats] = field(default_factory=list)
     volumes: list[float] = field(default_factory=list)
 
@@ -133,14 +133,14 @@ class QuickFit:
             if block.name == "energy":
                 own.places.append(block.structure)
                 own.sizes.append(structure.n_atoms)
-                own.energy_X.append(block.X[0])
+                own.energy_rows.append(block.X[0])
                 own.energy_y.append(float(block.y[0]))
                 own.one_body.append(block.one_body[0])
             elif block.name == "forces":
                 self.forces.add(units[block.structure], block.X, block.y)
             else:
                 own.stress_places.append(block.structure)
-                own.stress_X.append(-block.X * (structure.n_atoms / structure.volume))
+                own.stress_rows.append(-block.X * (structure.n_atoms / structure.volume))
                 own.stress_y.append(np.array(structure.labels.stress))
                 own.volumes.append(structure.volume)
 
@@ -179,7 +179,7 @@ class QuickFit:
             own = self.rows[unit]
             if len(own.places) > 1:
                 y = np.array(own.energy_y) / (energy_factors or {}).get(unit, 1.0)
-                rows = own.composition_free(np.column_stack([np.array(own.energy_X), y]))
+                rows = own.composition_free(np.column_stack([np.array(own.energy_rows), y]))
                 parts.append((ENERGY_WEIGHT, rows))
                 n_rows += len(rows)
         if not parts or not any(np.abs(rows[:, -1]).max(initial=0.0) for _, rows in parts):
@@ -222,14 +222,14 @@ class QuickFit:
         own = self.rows[unit]
         if len(own.places) < 2:
             return 0.0, 0.0
-        both = np.column_stack([np.array(own.energy_X) @ coefficients, own.energy_y])
+        both = np.column_stack([np.array(own.energy_rows) @ coefficients, own.energy_y])
         free = own.composition_free(both)
         return slope_of(free[:, 0], free[:, 1] / divisor)
 
     def stress(self, unit: str, coefficients: Floats) -> tuple[Floats, Floats]:
         """Return predicted and labelled stresses of a unit: float64[n_structures, 6], eV/A^3."""
         own = self.rows[unit]
-        return np.array(own.stress_X) @ coefficients, np.array(own.stress_y)
+        return np.array(own.stress_rows) @ coefficients, np.array(own.stress_y)
 
 
 def quick_basis(structures: Sequence[Structure]) -> Basis:

@@ -90,9 +90,7 @@ def read_labelled(
 
     def structures() -> Iterator[Structure]:
         for place, atoms in enumerate(stream_structures(path)):
-            missing.difference_update(
-                q for q in set(missing) if has_key(atoms, q, keys.named[q])
-            )
+            missing.difference_update(q for q in set(missing) if has_key(atoms, q, keys.named[q]))
             try:
                 structure, where = label_structure(
                     atoms, place, found.name, keys, group_key, "weight", INITIAL_CHARGES
@@ -143,7 +141,9 @@ def name_units(files: Sequence[LabelledFile]) -> list[list[str]]:
     return names
 
 
-def sample_evenly(units: Sequence[str], sizes: Sequence[int], per_unit: int, atoms: int) -> list[int]:
+def sample_evenly(
+    units: Sequence[str], sizes: Sequence[int], per_unit: int, atoms: int
+) -> list[int]:
     """
     Choose structures evenly spread over every unit.
 

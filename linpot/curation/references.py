@@ -50,7 +50,9 @@ class Offset:
     n: int
 
 
-def find_offsets(fit: QuickFit, coefficients: Floats, divisors: Mapping[str, float]) -> list[Offset]:
+def find_offsets(
+    fit: QuickFit, coefficients: Floats, divisors: Mapping[str, float]
+) -> list[Offset]:
     """
     Find the offset of every unit from energies of atoms that most structures agree on.
 
@@ -68,7 +70,7 @@ def find_offsets(fit: QuickFit, coefficients: Floats, divisors: Mapping[str, flo
     """
     left, counts, owners = [], [], []
     for unit, own in fit.rows.items():
-        for X, y, x, n in zip(own.energy_X, own.energy_y, own.one_body, own.sizes, strict=True):
+        for X, y, x, n in zip(own.energy_rows, own.energy_y, own.one_body, own.sizes, strict=True):
             if n > 1:
                 left.append(y / divisors.get(unit, 1.0) - X @ coefficients)
                 counts.append(x)
@@ -108,7 +110,8 @@ def _least_absolute(matrix: Floats, values: Floats, votes: Floats) -> Floats:
     for _ in range(_ITERATIONS):
         root = np.sqrt(weights)
         # minimum norm relative to the mean energy, where compositions leave a choice
-        new = np.linalg.lstsq(matrix * root[:, None], values * root, rcond=1e-10)[0]
+        found = np.linalg.lstsq(matrix * root[:, None], values * root, rcond=1e-10)
+        new = np.asarray(found[0], dtype=np.float64)
         step = float(np.abs(new - solution).max())
         solution = new
         size = np.abs(values - matrix @ solution)
@@ -206,9 +209,7 @@ def atom_energies(structures: Iterable[Structure], numbers: Sequence[int]) -> At
         if s.labels.energy is None:
             continue
         counts = np.array([np.count_nonzero(s.numbers == z) for z in numbers], dtype=float)
-        if s.n_atoms == 1 and not any(s.pbc):
-            isolated.setdefault(chemical_symbols[s.numbers[0]], []).append(s.labels.energy)
-        elif s.n_atoms == 1 and _is_far_from_images(s):
+        if (s.n_atoms == 1 and not any(s.pbc)) or (s.n_atoms == 1 and _is_far_from_images(s)):
             isolated.setdefault(chemical_symbols[s.numbers[0]], []).append(s.labels.energy)
         else:
             totals.append((counts, s.labels.energy, s.n_atoms))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from linpot.curation.units import STRESS
 
 Floats = NDArray[np.float64]
+Order = tuple[int, int, int]
 SHEARS = ("yz", "xz", "xy")
 
 _FEWEST = 3  # structures
@@ -52,7 +53,7 @@ class StressVerdict:
 
     unit: str
     scale: str
-    order: tuple[int, int, int]
+    order: Order
     places: list[int]
     before: float
     after: float
@@ -121,7 +122,7 @@ def _judge_order(
     size = float((labels**2).mean())
     if size < _LEAST_SHEAR**2:
         return [], False
-    orders = list(permutations(range(3)))
+    orders: list[Order] = [(a, b, c) for a, b, c in permutations(range(3))]
     squares = np.array([((predicted - labels[:, order]) ** 2).sum(axis=1) for order in orders])
     totals = squares.sum(axis=1)
     k = int(totals.argmin())
@@ -157,7 +158,7 @@ def _deviation(predicted: Floats, labels: Floats) -> float:
     return float(((predicted - labels) ** 2).sum() / (labels**2).sum())
 
 
-def exchange_of(order: tuple[int, int, int]) -> str:
+def exchange_of(order: Order) -> str:
     """Return how `--swap-stress` names an order of shears: the components that change places."""
     moved = [SHEARS[k] for k in range(3) if order[k] != k]
     if len(moved) == 2:

@@ -19,9 +19,8 @@ from linpot.curation.stress_labels import StressVerdict, exchange_of
 
 _LISTED = 20  # places that a finding holds
 _DISAGREE = 1e-3  # eV; isolated atoms of one element
-_COPIED = 1e-6  # eV/atom; a calculation of an equivalent structure differs by more
 _HOW = {True: "the same numbers", False: "copies in another position, orientation or order"}
-_AGAIN = "equivalent by symmetry and calculated again"
+_AGAIN = "equivalent by symmetry"
 
 
 @dataclass(frozen=True)
@@ -101,10 +100,10 @@ class Words:
                 flags.append("--flip-stress")
             if parts[-1] == "virial":
                 what += "are virials"
-                flags.append("--stress-is virial")
+                flags.append("--stress-is-virial")
             elif parts[-1] == "stress":
                 what += "were read as virials, but are stresses"
-                flags.append("--virial-is stress")
+                flags.append("--virial-is-stress")
             elif parts[-1] != "sign":
                 what += f"are in {parts[-1]}"
                 flags.append(f"--stress-unit {parts[-1]}")
@@ -155,7 +154,7 @@ class Words:
                 Finding(
                     kind="energy-unit",
                     group="",
-                    what=f"energies of atoms are those of all electrons in {unit_of_totals}, not eV",
+                    what=f"energies of atoms are those of all electrons in {unit_of_totals}",
                     sure=CERTAIN,
                     remedy="convert energies, and forces if they are in the same unit",
                     command=self._mend("", f"--energy-unit {unit_of_totals}"),
@@ -223,16 +222,16 @@ class Words:
         first: LabelledFile,
         second: LabelledFile,
         exact: bool,
-        found: Sequence[tuple[int, int, float | None]],
+        found: Sequence[tuple[int, int, float | None, bool]],
     ) -> list[Finding]:
-        """Structures that occur twice."""
+        """Structures that occur twice: places, difference of energies, whether one is a copy."""
         overlap = first.is_test != second.is_test
         differing = [f for f in found if f[2] is not None and f[2] > SAME_ENERGY]
         alike = [f for f in found if f not in differing]
         where = first.name if first.path == second.path else f"{first.name} and {second.name}"
         findings = []
         if differing:
-            a, b, d = max(differing, key=lambda f: f[2] or 0.0)
+            a, b, d, _ = max(differing, key=lambda f: f[2] or 0.0)
             findings.append(
                 Finding(
                     kind="contradiction",
@@ -245,8 +244,8 @@ class Words:
                     evidence={"structures": len(differing), "largest": d or 0.0},
                 )
             )
-        copies = [f for f in alike if exact or f[2] is None or f[2] < _COPIED]
-        again = [f for f in alike if f not in copies]
+        copies = [f for f in alike if f[3]]
+        again = [f for f in alike if not f[3]]
         if copies:
             sure = CERTAIN if exact else LIKELY
             findings.append(_repeated(first, second, copies, _HOW[exact], sure, overlap))
@@ -269,13 +268,13 @@ class Words:
 def _repeated(
     first: LabelledFile,
     second: LabelledFile,
-    found: Sequence[tuple[int, int, float | None]],
+    found: Sequence[tuple[int, int, float | None, bool]],
     how: str,
     sure: str,
     overlap: bool,
 ) -> Finding:
     """Structures that occur twice with the same labels."""
-    n, (a, b, _) = len(found), found[0]
+    n, (a, b, *_) = len(found), found[0]
     drop_first = overlap and not first.is_test
     taken = [f[0] if drop_first else f[1] for f in found]
     path = (first if drop_first else second).path
