@@ -31,9 +31,7 @@ def check(tmp_path, images, test=(), **options):
 
 def spoilt(group, **changes):
     """The sound data, with the labels of one group (None: of all) changed."""
-    return [
-        change(a, **changes) if group in (None, a.info["config_type"]) else a for a in SOUND
-    ]
+    return [change(a, **changes) if group in (None, a.info["config_type"]) else a for a in SOUND]
 
 
 def kinds(result):
@@ -196,7 +194,9 @@ def test_molecules_far_apart_are_no_duplicates(tmp_path):
     """Beyond the cutoff all separations have the same features."""
     pairs = []
     for k in range(10):
-        atoms = Atoms("Cu2", [[0, 0, 0], [8.0 + k, 0, 0]]) + Atoms("Cu2", [[2.4, 0, 0], [0, 2.5, 0]])
+        atoms = Atoms("Cu2", [[0, 0, 0], [8.0 + k, 0, 0]]) + Atoms(
+            "Cu2", [[2.4, 0, 0], [0, 2.5, 0]]
+        )
         pairs.append(label(atoms, "pairs"))
     result = check(tmp_path, SOUND + pairs)
     assert not [f for f in result.findings + result.notes if f.kind == "duplicates"]
@@ -204,7 +204,7 @@ def test_molecules_far_apart_are_no_duplicates(tmp_path):
 
 def test_net_forces_and_torques_are_found(tmp_path):
     molecules = clusters(12, "cluster", 6)
-    pushed = change(molecules[4], forces=lambda f: f + [0.5, 0.0, 0.0])
+    pushed = change(molecules[4], forces=lambda f: f + np.array([0.5, 0.0, 0.0]))
     turned = change(molecules[8], forces=lambda f: f[:, [1, 2, 0]])  # axes of another frame
     molecules[4], molecules[8] = pushed, turned
     result = check(tmp_path, molecules)

@@ -17,7 +17,7 @@ from linpot.curation.reading import LabelledFile, name_units, read_labelled, sam
 from linpot.curation.references import (
     atom_energies,
     find_offsets,
-    is_another_reference,
+    other_references,
     unit_of_totals,
 )
 from linpot.curation.scan_wording import describe_lengths, describe_missing, describe_scan
@@ -194,14 +194,15 @@ class _Check:
         units = list(fit.rows)
         coefficients = fit.solve(
             energies=units,
-            forces=units,
+            forces=[unit for unit in units if fit.has_forces(unit)],
             force_factors=repairs.forces,
             energy_factors=repairs.energies,
         )
         offsets = find_offsets(fit, coefficients, repairs.energies)
-        for offset in offsets:
-            if is_another_reference(offset, offsets):
-                self.findings.append(self.words.offset(offset))
+        for offset in other_references(fit, offsets, repairs.energies):
+            self.findings.append(self.words.offset(offset))
+        for unit, label, n in fit.zeros(coefficients):
+            self.findings.append(self.words.zeros(unit, label, n))
         for unit, own in fit.rows.items():
             if own.stress_rows:
                 places = [data.places[chosen[k]] for k in own.stress_places]

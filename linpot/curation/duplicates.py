@@ -27,7 +27,8 @@ Floats = NDArray[np.float64]
 
 SAME_ENERGY = 1e-3  # eV/atom; the same structure with energies further apart is a contradiction
 _COPIED = 1e-6  # eV/atom; a calculation of an equivalent structure differs by more
-_AT_REST = 0.02  # eV/A, root mean square
+_AT_REST = 0.02  # eV/A, root mean square of the sizes of forces
+_DISTINCT = 0.75  # of the atoms have a force of their own where there is no symmetry
 _NUMBERS = 12  # of a fingerprint
 _BATCH = 2000  # atoms
 _TOLERANCE = 2e-4  # relative to the size of features; positions printed with 4 decimals
@@ -51,7 +52,8 @@ class Pair:
         Of their energies, where both have one.
     is_copy : bool
         Whether one can only be a copy of the other: the same numbers, or the same energy of
-        atoms that are not at rest. Strained crystals come to be equivalent by symmetry.
+        a structure without symmetry, whose forces all differ. Strained or faulted crystals come
+        to be equivalent by symmetry.
     """
 
     first: int
@@ -141,7 +143,7 @@ def find_duplicates(
             if exact or _same_distances(first, second):
                 repeated.add(b)
                 difference = _difference(first, second)
-                copied = exact or (_is_moving(second) and (difference or 0.0) < _COPIED)
+                copied = exact or (_is_general(second) and (difference or 0.0) < _COPIED)
                 pairs.append(Pair(own[a], own[b], exact, difference, copied))
     return sorted(pairs, key=lambda pair: (pair.second, pair.first))
 
@@ -155,9 +157,12 @@ def _is_exact(a: Structure, b: Structure) -> bool:
     )
 
 
-def _is_moving(s: Structure) -> bool:
-    forces = s.labels.forces
-    return forces is not None and float(np.sqrt((forces**2).mean())) > _AT_REST
+def _is_general(s: Structure) -> bool:
+    if s.labels.forces is None or s.n_atoms < 3:
+        return False
+    sizes = np.linalg.norm(s.labels.forces, axis=1)
+    distinct = len(np.unique(np.round(sizes, 4)))
+    return float(np.sqrt((sizes**2).mean())) > _AT_REST and distinct > _DISTINCT * s.n_atoms
 
 
 def _difference(a: Structure, b: Structure) -> float | None:

@@ -24,7 +24,7 @@ _FEWEST_FORCES = 90  # components
 _SMALL_FORCE = 0.02  # eV/A, root mean square
 _OPPOSITE = (-3.0, -0.2)  # slopes that a sign explains
 _ENERGY_CORRELATION, _FORCE_CORRELATION, _FACTOR_CORRELATION = 0.35, 0.6, 0.8
-_DECISIVE, _CERTAIN = 3.0, 6.0  # correlation times square root of the number of structures
+_DECISIVE, _CERTAIN = 3.5, 6.0  # correlations over what chance gives
 _TOO_CLOSE = math.log(4.0)  # to 1: a factor that cannot be told from an imperfect fit
 _WINDOW = math.log(1.45)  # half of the ratio of the closest units that are told apart
 _MOST = 12  # units that are told by comparison with the others
@@ -48,8 +48,10 @@ class Slope:
 
     @property
     def score(self) -> float:
-        """Correlation in units of its standard deviation without any relation."""
-        return abs(self.correlation) * math.sqrt(self.n)
+        """Fisher's transform of the correlation over its standard deviation."""
+        if self.n < 4:
+            return 0.0
+        return math.atanh(min(abs(self.correlation), 0.999999)) * math.sqrt(self.n - 3)
 
     @property
     def is_opposite(self) -> bool:
@@ -152,7 +154,7 @@ def check_signs_and_units(fit: QuickFit) -> tuple[list[Verdict], Repairs]:
     told: list[Verdict] = []
     if wrong and len(wrong) == len(own) and len({_what(v) for v in wrong.values()}) == 1:
         surest = max(wrong.values(), key=lambda v: v.slope.score)
-        if surest.is_certain or len(wrong) > 2:
+        if surest.is_certain or len(wrong) > 1:
             everywhere = Verdict(
                 "", surest.kind, surest.slope, surest.force_unit, surest.energy_unit, len(wrong) > 1
             )

@@ -38,6 +38,8 @@ MOST_COLUMNS = 600
 BODY_ORDER = 4
 ENERGY_WEIGHT = 100.0  # 1/eV, of energies per atom, against forces in eV/A
 FORCE_CAP = 20.0  # eV/A
+_FORCE_AT_REST, _STRESS_AT_REST = 0.05, 2e-3  # eV/A, eV/A^3: predicted ones that are not zero
+_FREE = 1e3  # scale of energies of atoms, which the prior must not hold back
 
 
 @dataclass
@@ -225,6 +227,70 @@ class QuickFit:
         both = np.column_stack([np.array(own.energy_rows) @ coefficients, own.energy_y])
         free = own.composition_free(both)
         return slope_of(free[:, 0], free[:, 1] / divisor)
+
+    def has_forces(self, unit: str) -> bool:
+        """Whether a unit has forces, not all of them exactly zero."""
+        return unit in self.forces and self.rms_force(unit) > 0.0
+
+    def zeros(self, coefficients: Floats) -> list[tuple[str, str, int]]:
+        """
+        Return where labels are exactly zero although predictions are not.
+
+        Returns
+        -------
+        list of (unit, label, n)
+            The label is "forces" or "stress", n its number of components.
+        """
+        found = []
+        for unit, own in self.rows.items():
+            if unit in self.forces and not self.has_forces(unit):
+                rows, n = self.forces[unit].rows(), self.n_forces(unit)
+                rms = float(np.linalg.norm(rows[:, :-1] @ coefficients) / np.sqrt(n))
+                if rms > _FORCE_AT_REST:
+                    found.append((unit, "forces", n))
+            if own.stress_rows and not np.any(own.stress_y):
+                predicted, _ = self.stress(unit, coefficients)
+                if float(np.sqrt((predicted**2).mean())) > _STRESS_AT_REST:
+                    found.append((unit, "stress", predicted.size))
+        return found
+
+    def shared_energy_deviations(self, divisors: Mapping[str, float]) -> dict[str, float]:
+        """
+        Return what a fit leaves of energies if all units share one energy per element.
+
+        Parameters
+        ----------
+        divisors : mapping of unit to float
+            The energies of a unit are divided by these.
+
+        Returns
+        -------
+        dict of unit to float, eV/atom
+            Median over the structures of a unit.
+        """
+        units = [unit for unit, own in self.rows.items() if own.places]
+        X = np.concatenate([np.array(self.rows[u].energy_rows) for u in units])
+        counts = np.concatenate([np.array(self.rows[u].one_body) for u in units])
+        y = np.concatenate([np.array(self.rows[u].energy_y) / divisors.get(u, 1.0) for u in units])
+        y = y - counts @ np.linalg.lstsq(counts, y, rcond=1e-10)[0]
+        n, n_free = self.basis.n_features, counts.shape[1]
+        parts = [(ENERGY_WEIGHT, np.column_stack([X, counts, y]))]
+        for unit in units:
+            if self.has_forces(unit):
+                rows = self.forces[unit].rows()
+                none = np.zeros((len(rows), n_free))
+                parts.append((1.0, np.column_stack([rows[:, :-1], none, rows[:, -1]])))
+        factor = combine(iter(parts), n + n_free + 1)
+        scales = np.concatenate([self.scales, np.full(n_free, _FREE)])
+        scaled = scaled_factor(factor, scales, np.ones(1))
+        ridge = Ridge("evidence")
+        ridge.fit_factor(scaled, sum(len(rows) for _, rows in parts))
+        left = y - np.column_stack([X, counts]) @ (ridge.coef_ * scales)
+        ends = np.cumsum([len(self.rows[u].places) for u in units])[:-1]
+        return {
+            unit: float(np.median(own))
+            for unit, own in zip(units, np.split(left, ends), strict=True)
+        }
 
     def stress(self, unit: str, coefficients: Floats) -> tuple[Floats, Floats]:
         """Return predicted and labelled stresses of a unit: float64[n_structures, 6], eV/A^3."""

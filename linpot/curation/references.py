@@ -91,16 +91,52 @@ def find_offsets(
     return found
 
 
-def is_another_reference(offset: Offset, offsets: Sequence[Offset]) -> bool:
-    """Whether an offset is no matter of the fit."""
-    typical = float(np.median([abs(o.offset) for o in offsets]))
-    scatter = float(np.median([o.scatter for o in offsets]))
-    size = abs(offset.offset)
-    return (
-        size > LEAST_OFFSET
-        and size > _SCATTER * max(offset.scatter, scatter)
-        and size > _SCATTER * typical
-    )
+def other_references(
+    fit: QuickFit, offsets: Sequence[Offset], divisors: Mapping[str, float]
+) -> list[Offset]:
+    """
+    Return the units that do not share the energies of atoms of most others.
+
+    Units are gathered by their offsets; that with most units is the reference. An offset counts if
+    the fit cannot explain it either when all units share one energy per element.
+
+    Parameters
+    ----------
+    fit : QuickFit
+    offsets : sequence of Offset
+    divisors : mapping of unit to float
+        What labels of energies are divided by first.
+
+    Returns
+    -------
+    list of Offset
+        Relative to the reference.
+    """
+    ordered = sorted(offsets, key=lambda o: o.offset)
+    gathered: list[list[Offset]] = []
+    for one in ordered:
+        last = gathered[-1][-1] if gathered else None
+        if last is not None and one.offset - last.offset < _gap(one, last):
+            gathered[-1].append(one)
+        else:
+            gathered.append([one])
+    if len(gathered) < 2:
+        return []
+    reference = max(gathered, key=lambda own: (len(own), sum(o.n for o in own)))
+    level = float(np.median([o.offset for o in reference]))
+    left = fit.shared_energy_deviations(divisors)
+    found = []
+    for own in gathered:
+        for one in own:
+            shift = one.offset - level
+            told = abs(left.get(one.unit, 0.0)) > 0.1 * abs(shift)
+            if own is not reference and told:
+                found.append(Offset(one.unit, shift, one.scatter, one.n))
+    return found
+
+
+def _gap(a: Offset, b: Offset) -> float:
+    return max(LEAST_OFFSET, _SCATTER * max(a.scatter, b.scatter))
 
 
 def _least_absolute(matrix: Floats, values: Floats, votes: Floats) -> Floats:

@@ -90,19 +90,6 @@ def _constants(unit: str, scan: UnitScan) -> list[Finding]:
                 evidence={"structures": n},
             )
         )
-    for label, zero in (("forces", scan.zero_forces), ("stress", scan.zero_stress)):
-        total = scan.present[label]
-        if zero >= _FEWEST and zero == total and scan.moving:
-            findings.append(
-                Finding(
-                    kind="constant",
-                    group=unit,
-                    what=f"{label} of all {zero} structures of {unit!r} are exactly zero",
-                    sure=LIKELY,
-                    remedy=f"ignore them (--{label}-key none) unless symmetry makes them zero",
-                    evidence={"structures": zero},
-                )
-            )
     return findings
 
 

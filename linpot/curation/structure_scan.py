@@ -40,12 +40,8 @@ class UnitScan:
         Place and size of what is beyond the limits: eV/A; share; shortest distance, A.
     largest_net_force : float, eV/A
     energies : list of float, eV
-    zero_forces, zero_stress : int
-        Structures of several atoms whose labels are exactly zero.
     ratios : list of float
         Shortest distance over sum of covalent radii, of each structure that has one.
-    moving : bool
-        Whether structures of one composition have different energies, as they move or are strained.
     """
 
     n_structures: int = 0
@@ -56,10 +52,7 @@ class UnitScan:
     close: list[tuple[int, float]] = field(default_factory=list)
     largest_net_force: float = 0.0
     energies: list[float] = field(default_factory=list)
-    zero_forces: int = 0
-    zero_stress: int = 0
     ratios: list[float] = field(default_factory=list)
-    moving: bool = False
 
     def add(self, place: int, structure: Structure) -> None:
         """Look at a structure."""
@@ -69,15 +62,11 @@ class UnitScan:
         self.bulk += structure.is_bulk
         if labels.energy is not None:
             self.energies.append(labels.energy)
-            self.moving |= abs(labels.energy - self.energies[0]) > 1e-3
         if labels.forces is not None and structure.n_atoms > 1:
             self._add_forces(place, structure, labels.forces)
-        if labels.stress is not None:
-            self.zero_stress += not labels.stress.any()
         self._add_distances(place, structure)
 
     def _add_forces(self, place: int, structure: Structure, forces: Floats) -> None:
-        self.zero_forces += not forces.any()
         sizes = np.linalg.norm(forces, axis=1).sum()
         net = float(np.linalg.norm(forces.sum(axis=0)))
         self.largest_net_force = max(self.largest_net_force, net)

@@ -194,6 +194,19 @@ class Words:
             evidence={"offset": offset.offset, "scatter": offset.scatter, "structures": offset.n},
         )
 
+    def zeros(self, unit: str, label: str, n: int) -> Finding:
+        """Labels that were never calculated."""
+        return Finding(
+            kind="constant",
+            group=unit,
+            what=f"all {n} components of {label} of {unit!r} are exactly zero, which they are not "
+            "by symmetry",
+            sure=LIKELY,
+            remedy="they stand for a label that is not there: leave it out",
+            command=self._mend(unit, f"--drop-labels {label}"),
+            evidence={"components": n},
+        )
+
     def outliers(self, unit: str, label: str, own: Sequence[tuple[int, Outlier]]) -> Finding:
         """Single structures that do not fit to their unit."""
         unit_of = "eV/atom" if label == "energy" else "eV/A"
