@@ -1,4 +1,4 @@
-"""What a check of data finds, on data of a known pair potential that are spoilt one way at a time."""
+"""What a check finds in data of a known pair potential that are spoilt one way at a time."""
 
 from __future__ import annotations
 
@@ -75,12 +75,10 @@ def test_wrong_sign_and_unit_of_stress_is_found(tmp_path, function, flag):
 
 
 def test_virials_that_are_called_stress_are_found(tmp_path):
-    images = [
-        change(a, stress=lambda s, v=a.get_volume(): -s * v)
-        if a.info["config_type"] == "hot"
-        else a
-        for a in SOUND
-    ]
+    images = list(SOUND)
+    for k in range(14, 28):
+        volume = SOUND[k].get_volume()
+        images[k] = change(SOUND[k], stress=lambda s, volume=volume: -s * volume)
     result = check(tmp_path, images)
     assert kinds(result) == [("stress-unit", "hot")]
     assert "--stress-is-virial" in result.findings[0].command

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from linpot.cli.console import Terminal, pass_terminal
+from linpot.cli.log_file import log_beside, log_option, write_log
 from linpot.cli.options import (
     PATH,
     WHOLE,
@@ -213,6 +214,7 @@ _WEIGHTS = Weights()
     show_default=True,
     help="Where the potential is saved.",
 )
+@log_option
 @overwrite_option
 @json_option("the numbers of functions and the errors")
 @verbosity_options
@@ -232,7 +234,8 @@ def fit(**options: Any) -> None:
     if options["uncertainty"] and settings.solver != "ridge":
         raise InputError(f"`--uncertainty` needs a ridge solver, got {settings.solver!r}")
     output, metrics, overwrite = options["output"], options["json"], options["overwrite"]
-    outputs = {"--output": output, "--json": metrics}
+    log = log_beside(output, options["log"])
+    outputs = {"--output": output, "--json": metrics, "the log": log}
     check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
     where = {
         "keys": label_keys(options),
@@ -271,6 +274,8 @@ def fit(**options: Any) -> None:
     terminal.say(f"Saved {output} ({size}) after {terminal.elapsed:.1f} s.")
     if metrics is not None:
         terminal.say(f"Saved {metrics}.")
+    if log is not None:
+        write_log(log, terminal, overwrite=overwrite)
 
 
 def fit_and_keep_error_bars(

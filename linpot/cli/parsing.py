@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from linpot import checks
 from linpot.errors import InputError
@@ -46,6 +47,16 @@ class Value(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse the value; called by click."""
         return self._parse(str(param.name) if param else self.name, value)
+
+
+class PathValue(Value):
+    """Text that shells complete as the name of a file."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave it to the shell."""
+        return [CompletionItem(incomplete, type="file")]
 
 
 def parse_text(name: str, value: Any) -> str:
