@@ -18,7 +18,9 @@ FRAME = (
     '2\nLattice="5 0 0 0 5 0 0 0 5" Properties=species:S:1:pos:R:3:forces:R:3 energy=-1.0 '
     'pbc="T T T"\nCu 0 0 0 0 0 0.1\nCu 2.5 0 0 0 0 -0.1\n'
 )
-RUNNER = "begin\natom 0 0 0 Cu 0 0 0 0 0.1\natom 0 0 4.5 Cu 0 0 0 0 -0.1\nenergy -1\ncharge 0\nend\n"
+RUNNER = (
+    "begin\natom 0 0 0 Cu 0 0 0 0 0.1\natom 0 0 4.5 Cu 0 0 0 0 -0.1\nenergy -1\ncharge 0\nend\n"
+)
 TEXTS = {
     "empty.extxyz": "",
     "text.extxyz": "hello\nworld\n",
@@ -41,7 +43,7 @@ TEXTS = {
         "T T T", "T T F"
     ),
     "weight.extxyz": FRAME.replace("energy", "weight=-1 energy"),
-    "bare.extxyz": '1\nLattice="3 0 0 0 3 0 0 0 3" Properties=species:S:1:pos:R:3 pbc="T T T"\nCu 0 0 0\n',
+    "bare.extxyz": '1\nLattice="3 0 0 0 3 0 0 0 3" Properties=species:S:1:pos:R:3\nCu 0 0 0\n',
     "broken.json": '{"Dataset": {"Data": [{"Positions": [[0, 0, 0]]}]}}',
     "unit.json": '{"Dataset": {"Data": [{"Positions": [[0, 0, 0]], "Lattice": '
     '[[3, 0, 0], [0, 3, 0], [0, 0, 3]], "AtomTypes": ["Cu"]}], "PositionsStyle": "furlong"}}',

@@ -15,7 +15,6 @@ from linpot.cli.console import Terminal
 from linpot.io.text_file import write_text
 from linpot.workflow.provenance import versions
 
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
