@@ -62,8 +62,8 @@ def test_fitsnap_keeps_crystals_with_their_stress(tmp_path):
     ase.io.write(tmp_path / "a.extxyz", CRYSTALS, format="extxyz")
     convert_data(tmp_path / "a.extxyz", folder / "a.fitsnap.json")
     assert_same(CRYSTALS, list(stream_structures(folder / "a.fitsnap.json")), 2e-8)
+    ase.io.write(tmp_path / "m.extxyz", MOLECULES, format="extxyz")
     with pytest.raises(InputError, match="must be periodic in all directions"):
-        ase.io.write(tmp_path / "m.extxyz", MOLECULES, format="extxyz")
         convert_data(tmp_path / "m.extxyz", tmp_path / "m.fitsnap.json")
     assert not (tmp_path / "m.fitsnap.json").exists()
 
@@ -272,8 +272,8 @@ def read_structure(atoms):
 def test_vasp_files_are_read_with_their_labels(tmp_path):
     """A vasprun.xml with what matters of one, in VASP's units: stress in kbar, of its sign."""
     atoms = bulk("Si", a=5.43)
-    rows = ["<v>%.8f %.8f %.8f</v>" % tuple(row) for row in atoms.cell.array]
-    places = ["<v>%.8f %.8f %.8f</v>" % tuple(row) for row in atoms.get_scaled_positions()]
+    rows = [f"<v>{x:.8f} {y:.8f} {z:.8f}</v>" for x, y, z in atoms.cell.array]
+    places = [f"<v>{x:.8f} {y:.8f} {z:.8f}</v>" for x, y, z in atoms.get_scaled_positions()]
     structure = (
         f'<structure><crystal><varray name="basis">{"".join(rows)}</varray></crystal>'
         f'<varray name="positions">{"".join(places)}</varray></structure>'
