@@ -6,6 +6,7 @@ The public names and nothing else; README.md has a first example.
 
 from importlib.metadata import version as _version
 
+from linpot import datasets
 from linpot.baselines.calculator_baseline import (
     CalculatorBaseline,
     MemoryCache,
@@ -25,6 +26,10 @@ from linpot.calculators.lammps_driver import LammpsDriver
 from linpot.calculators.uncertain_calculator import UncertainCalculator
 from linpot.charges.local_charges import LocalCharges
 from linpot.charges.local_rungs import LatentRung, LocalRung
+from linpot.curation.check import check_data
+from linpot.curation.finding import CheckResult, Finding
+from linpot.curation.repair import Repair
+from linpot.curation.rewrite import convert_data, merge_data, split_data
 from linpot.electrostatics.coulomb_sum import CoulombSum
 from linpot.errors import ConvergenceError, ExtrapolationError, FileFormatError, InputError
 from linpot.fitting.ard import ARD
@@ -78,6 +83,7 @@ __all__ = [
     "BasisSpecification",
     "BayesianRidge",
     "CalculatorBaseline",
+    "CheckResult",
     "Committee",
     "ConvergenceError",
     "Coulomb",
@@ -91,6 +97,7 @@ __all__ = [
     "ExtrapolationWatch",
     "FeatureGradients",
     "FileFormatError",
+    "Finding",
     "FitResult",
     "FitSession",
     "FitSettings",
@@ -113,6 +120,7 @@ __all__ = [
     "PacePotential",
     "Prediction",
     "RadialParameters",
+    "Repair",
     "Ridge",
     "Selection",
     "SmoothnessPrior",
@@ -125,8 +133,11 @@ __all__ = [
     "WithError",
     "basis_for_pool",
     "build_basis",
+    "check_data",
     "choose_prior",
+    "convert_data",
     "cross_validate",
+    "datasets",
     "descriptors",
     "evaluate",
     "find_noise_levels",
@@ -135,6 +146,7 @@ __all__ = [
     "fit_with_error_bars",
     "learned_part",
     "load",
+    "merge_data",
     "prepare_fit",
     "read_dataset",
     "read_lammps",
@@ -144,6 +156,7 @@ __all__ = [
     "save",
     "select",
     "shipped_silicon",
+    "split_data",
     "tune",
     "with_active_set",
     "with_error_bar",

@@ -10,6 +10,7 @@ import click
 
 from linpot.basis.families import FAMILIES, parse_family
 from linpot.cli.console import Terminal, pass_terminal
+from linpot.cli.log_file import log_beside, log_option, write_log
 from linpot.cli.options import (
     PATH,
     WHOLE,
@@ -223,6 +224,7 @@ _WEIGHTS = Weights()
     show_default=True,
     help="Where the potential is saved.",
 )
+@log_option
 @overwrite_option
 @json_option("the numbers of functions and the errors")
 @report_options
@@ -243,7 +245,13 @@ def fit(**options: Any) -> None:
     if options["uncertainty"] and settings.solver != "ridge":
         raise InputError(f"`--uncertainty` needs a ridge solver, got {settings.solver!r}")
     output, metrics, overwrite = options["output"], options["json"], options["overwrite"]
-    outputs = {"--output": output, "--json": metrics, "--report": options["report"]}
+    log = log_beside(output, options["log"])
+    outputs = {
+        "--output": output,
+        "--json": metrics,
+        "--report": options["report"],
+        "the log": log,
+    }
     check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
     check_report(options)
     where = {
@@ -285,6 +293,8 @@ def fit(**options: Any) -> None:
     terminal.say(f"Saved {output} ({size}) after {terminal.elapsed:.1f} s.")
     if metrics is not None:
         terminal.say(f"Saved {metrics}.")
+    if log is not None:
+        write_log(log, terminal, overwrite=overwrite)
 
 
 def fit_and_keep_error_bars(

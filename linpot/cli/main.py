@@ -10,12 +10,15 @@ from typing import Any
 
 import click
 
+from linpot.cli.completion import completion
 from linpot.cli.console import Terminal
+from linpot.cli.data import data
 from linpot.cli.demo import demo
 from linpot.cli.evaluate import evaluate
 from linpot.cli.export import convert, export
 from linpot.cli.fit import fit
 from linpot.cli.info import info
+from linpot.cli.init import init
 from linpot.cli.options import verbosity_options
 from linpot.cli.predict import predict
 from linpot.cli.report import report
@@ -94,7 +97,20 @@ def linpot(ctx: click.Context) -> None:
         ctx.exit(WRONG_INPUT)
 
 
-for _command in (fit, evaluate, predict, select_structures, info, export, convert, report, demo):
+_COMMANDS = (
+    init,
+    fit,
+    evaluate,
+    predict,
+    select_structures,
+    info,
+    report,
+    data,
+    export,
+    convert,
+    demo,
+)
+for _command in (*_COMMANDS, completion):
     linpot.add_command(_command)
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from linpot.cli.console import Terminal
-from linpot.cli.parsing import Value, parse_text, parse_whole
+from linpot.cli.parsing import PathValue, Value, parse_text, parse_whole
 from linpot.errors import InputError
 from linpot.io.atomic import check_output
 from linpot.io.toml_file import read_toml
@@ -21,7 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
 
 TEXT = Value("NAME", parse_text)
-PATH = Value("FILE", parse_text)
+PATH = PathValue("FILE", parse_text)
 WHOLE = Value("N", parse_whole)
 
 _NOT_SETTINGS = ("config", "verbose", "quiet", "help", "version")

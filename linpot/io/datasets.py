@@ -10,9 +10,11 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
+import ase.db
 import ase.io
 from ase import Atoms
 from ase.io.formats import UnknownFileTypeError, filetype, string2index
@@ -20,8 +22,9 @@ from ase.io.formats import UnknownFileTypeError, filetype, string2index
 from linpot.checks import non_negative
 from linpot.errors import FileFormatError, InputError
 from linpot.io.atomic import write_atomically
-from linpot.io.extxyz import Frame, parse_frame, split_frames
+from linpot.io.extxyz import Frame, append_xyz, parse_frame, split_frames
 from linpot.io.structure_file import hold_structures
+from linpot.io.structure_formats import FORMATS, StructureFormat, format_of_file, format_of_name
 from linpot.structures.dataset import Dataset
 from linpot.structures.from_atoms import label_structures
 from linpot.structures.labels import AUTOMATIC, LabelKeys
@@ -118,7 +121,9 @@ def read_structures(path: PathLike, *, index: Index = ":") -> list[Atoms]:
     return list(stream_structures(path, index=index))
 
 
-def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
+def stream_structures(
+    path: PathLike, *, index: Index = ":", trust_pickle: bool = False
+) -> Iterator[Atoms]:
     """
     Yield the structures of one file, with whatever labels they carry.
 
@@ -126,6 +131,8 @@ def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
     ----------
     path : path
     index : str, int or slice
+    trust_pickle : bool
+        Whether files that run code when they are opened are opened: data frames of pacemaker.
 
     Yields
     ------
@@ -135,14 +142,18 @@ def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
     Raises
     ------
     InputError
-        If the file is not there, or if `index` is malformed or selects no frame.
+        If the file is not there, if `index` is malformed or selects no frame, or if the file is a
+        pickle and not trusted.
     FileFormatError
         If the file cannot be read.
     """
     file = Path(path)
     selection = _selection(index)
     _refuse_absent(file)
-    images = _stream_extxyz(file, selection) if _is_extxyz(file) else _stream_any(file, selection)
+    if _is_extxyz(file):
+        images = _stream_extxyz(file, selection)
+    else:
+        images = _stream_any(file, selection, trust_pickle)
     seen = False
     try:
         for image in images:
@@ -156,20 +167,26 @@ def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
 
 def write_structures(
     path: PathLike, atoms: Iterable[Atoms], *, overwrite: bool = False, format: str | None = None
-) -> None:
+) -> int:
     """
     Write structures with the results of their calculators, all or nothing.
 
     Parameters
     ----------
     path : path
-        Its ending tells the format: ``.extxyz``, ``.xyz`` (both extended XYZ), ``.traj`` ...,
-        with ``.gz`` for compression.
+        Its ending tells the format: ``.extxyz``, ``.xyz`` (both extended XYZ), ``.db``,
+        ``.traj`` ..., with ``.gz`` for compression.
     atoms : iterable of ase.Atoms
-        Not modified.
+        Not modified. Taken one after the other for extended XYZ, databases and the formats of
+        `linpot.io.structure_formats`; held together for others.
     overwrite : bool
     format : str or None
-        A format of `ase.io`, where the ending does not tell it.
+        A format of `ase.io` or `linpot.io.structure_formats`, where the ending does not tell it.
+
+    Returns
+    -------
+    int
+        Structures written.
 
     Raises
     ------
@@ -177,26 +194,49 @@ def write_structures(
         If there is no structure, if the format is unknown or cannot hold the structures, or if
         the file exists or cannot be written.
     """
-    images = list(atoms)
-    if not images:
-        raise InputError(f"there must be at least one structure to write to '{path}', got none")
-    file = Path(path)
-    kind = format or format_by_name(file)
+    kind = format or format_by_name(path)
+    written = 0
+
+    def counted() -> Iterator[Atoms]:
+        nonlocal written
+        for image in atoms:
+            written += 1
+            yield image
+        if not written:
+            raise InputError(f"there must be at least one structure to write to '{path}', got none")
 
     def write(temporary: Path) -> None:
         try:
-            ase.io.write(temporary, images, format=kind)
-        except OSError:
+            _write_as(kind, temporary, counted())
+        except (OSError, InputError):
             raise
         except Exception as error:  # formats raise many kinds
             raise InputError(f"cannot write '{path}' as {kind}: {error}") from error
 
     write_atomically(path, write, overwrite=overwrite)
+    return written
+
+
+def _write_as(kind: str, file: Path, images: Iterable[Atoms]) -> None:
+    own = FORMATS.get(kind)
+    if own is not None and own.write is not None:
+        own.write(file, images)
+    elif kind == "extxyz":
+        with _OPENERS.get(file.suffix.lower(), open)(file, "wt", encoding="utf-8") as stream:
+            for image in images:
+                append_xyz(stream, image)
+    elif kind == "db":
+        with ase.db.connect(file, type="db", append=False) as database:
+            for image in images:
+                info = {k: v for k, v in image.info.items() if k != "key_value_pairs"}
+                database.write(image, data={"info": info})
+    else:
+        ase.io.write(file, list(images), format=kind)
 
 
 def format_by_name(path: PathLike) -> str:
     """
-    Return the format of `ase.io` that the ending of a path to be written tells.
+    Return the format that the ending of a path to be written tells.
 
     Raises
     ------
@@ -204,7 +244,14 @@ def format_by_name(path: PathLike) -> str:
         If it is none that can be written.
     """
     file = Path(path)
-    return "extxyz" if _is_extxyz(file) else _kind_by_name(file)
+    if _is_extxyz(file):
+        return "extxyz"
+    own = format_of_name(file)
+    if own is None:
+        return _kind_by_name(file)
+    if own.write is None:
+        raise InputError(f"`path` must end with a format that is written, got '{file}'")
+    return own.name
 
 
 def _is_extxyz(file: Path) -> bool:
@@ -294,16 +341,35 @@ def _frames(file: Path) -> Iterator[Frame]:
         raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
 
 
-def _stream_any(file: Path, selection: slice) -> Iterator[Atoms]:
+def _stream_any(file: Path, selection: slice, trust_pickle: bool) -> Iterator[Atoms]:
     if file.stat().st_size == 0:
         raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
+    own = format_of_file(file)
     try:
-        yield from ase.io.iread(file, index=selection, do_not_split_by_at_sign=True)
+        if own is not None:
+            yield from _selected(own, file, selection, trust_pickle)
+            return
+        for image in ase.io.iread(file, index=selection, do_not_split_by_at_sign=True):
+            # a database keeps what is not a column apart
+            kept = image.info.get("data")
+            if isinstance(kept, dict) and isinstance(kept.get("info"), dict):
+                image.info |= image.info.pop("data")["info"]
+            yield image
     except UnknownFileTypeError as error:
         raise FileFormatError(
             f"{file} must be in a format that ASE reads, got an unknown one; "
             "convert it to extended XYZ (.extxyz)"
         ) from error
+    except (InputError, OSError):
+        raise
     except Exception as error:  # each of ASE's readers raises its own kinds
         reason = f"{type(error).__name__}: {error}"
         raise FileFormatError(f"{file} cannot be read: {reason}") from error
+
+
+def _selected(own: StructureFormat, file: Path, selection: slice, trusted: bool) -> Iterator[Atoms]:
+    ends = (selection.start, selection.stop, selection.step)
+    if all(end is None or end >= 0 for end in ends):
+        yield from islice(own.stream(file, trusted), *ends)
+    else:  # what is counted from the end is held
+        yield from list(own.stream(file, trusted))[selection]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def read_text(path: str | os.PathLike[str]) -> str:
         raise InputError(f"cannot read '{path}': {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise FileFormatError(f"'{path}' must be text, got other bytes: {error}") from error
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the sha256 of a file's content, in hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_text(path: str | os.PathLike[str], text: str, *, overwrite: bool = False) -> None:
