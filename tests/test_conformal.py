@@ -10,7 +10,7 @@ from linpot.errors import InputError
 from linpot.model.packing import pack
 from linpot.uncertainty.conformal import Calibration, calibrate
 from linpot.workflow.calibration import calibrated_fit, deviations_and_residuals
-from linpot.workflow.misfit import widen_by_misfit
+from linpot.workflow.misfit import Part, widen_by_misfit
 from linpot.workflow.posterior import solve_with_posterior
 
 LEVELS = [0.5, 0.9, 0.95]
@@ -127,7 +127,7 @@ def test_pops_keep_the_fit_and_widen_its_posterior(silicon):
     session = linpot.prepare_fit(silicon[0], settings=settings)
     fit = solve_with_posterior(session)
     everything = np.ones(len(silicon[0]), dtype=bool)
-    wide = widen_by_misfit(session, silicon[0], [(fit, everything)])[0]
+    wide = widen_by_misfit(session, silicon[0], [Part(session, fit, everything)])[0]
     assert wide.solution is fit.solution
     rows = session.builder.engine.design_rows(
         pack([silicon[1][0]], session.basis.elements, session.builder.engine.cutoffs)

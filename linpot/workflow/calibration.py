@@ -23,7 +23,7 @@ from linpot.workflow.choice import chosen, left_out
 from linpot.workflow.cross_validation import assign_folds
 from linpot.workflow.evaluate import residuals_of
 from linpot.workflow.fit import Monitor, Silent, gather_rows
-from linpot.workflow.misfit import widen_by_misfit
+from linpot.workflow.misfit import Part, widen_by_misfit
 from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.posterior import PosteriorFit, solve_with_posterior
 from linpot.workflow.session import FitSession
@@ -149,13 +149,8 @@ class FoldedFit:
         fits.append(solve_with_posterior(parts[-1]))
         if kind == "pops":
             seen_by = [self.fold_of != fold for fold in range(n_folds + 1)]
-            if session.settings.choose_from is None:
-                fits = widen_by_misfit(session, self.train, list(zip(fits, seen_by, strict=True)))
-            else:  # every fit has functions, and so rows, of its own
-                fits = [
-                    widen_by_misfit(part, self.train, [both])[0]
-                    for part, both in zip(parts, zip(fits, seen_by, strict=True), strict=True)
-                ]
+            widened = [Part(*one) for one in zip(parts, fits, seen_by, strict=True)]
+            fits = widen_by_misfit(session, self.train, widened)
         seen: dict[str, list[tuple[str, Seen]]] = {}
         for fold, (part, own) in enumerate(zip(parts[:-1], fits[:-1], strict=True)):
             members = np.flatnonzero(self.fold_of == fold).tolist()

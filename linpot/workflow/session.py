@@ -55,6 +55,8 @@ class FitSession:
         Whether groups share factors, with their weights in the rows.
     restraints : Restraints or None
         Added by `restrain`.
+    columns : int64[n_features] or None
+        Where functions were chosen: their columns in the rows of the session they come from.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class FitSession:
         self.settings = settings
         self.merged = merged
         self.restraints: Restraints | None = None
+        self.columns: NDArray[np.int64] | None = None
         self._blocks: WhitenedBlocks[Key] | None = None
         self._shape: SmoothnessPrior | None = None  # of the prior in the blocks
 
