@@ -84,7 +84,7 @@ def coverage(
             "coverage": round(float(np.mean(errors <= widths)), 4),
             "width_over_best_constant": round(width_ratio(errors, widths), 4),
             "factor": round(own.factor(LEVEL), 3),
-            "floor_over_reference": round(own.floor / own.reference, 3),
+            "floor": float(f"{own.floor:.3g}"),
             "inflation": round(own.inflation, 2),
             "uncalibrated_coverage_of_1.645_std": round(
                 float(np.mean(errors <= 1.645 * scales)), 4

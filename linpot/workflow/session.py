@@ -2,8 +2,7 @@
 A fit that can be changed without touching atoms again, made by `prepare_fit`.
 
 Rows are kept as one triangular factor of ``[X one_body y]`` per group and property. `solve` works
-on these factors with any rule for the penalty; `refit` first whitens them, once, and then takes a
-sum of blocks and a Cholesky factorisation for every change. See docs/fitting.md.
+on these factors; `refit` whitens them once, then sums blocks for every change: docs/fitting.md.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class FitSession:
     restraints : Restraints or None
         Added by `restrain`.
     columns : int64[n_features] or None
-        Where functions were chosen: their columns in the rows of the session they come from.
+        Those of chosen functions in the rows of the session they come from.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class FitSession:
         self.settings = settings
         self.merged = merged
         self.restraints: Restraints | None = None
-        self.columns: NDArray[np.int64] | None = None
+        self.columns: NDArray | None = None
         self._blocks: WhitenedBlocks[Key] | None = None
         self._shape: SmoothnessPrior | None = None  # of the prior in the blocks
 
