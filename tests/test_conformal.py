@@ -9,6 +9,7 @@ import linpot
 from linpot.errors import InputError
 from linpot.model.packing import pack
 from linpot.uncertainty.conformal import (
+    PART_FLOOR,
     Calibration,
     CalibrationPart,
     calibrate,
@@ -174,7 +175,7 @@ def test_more_folds_than_structures_are_refused():
 
 def part(rng, errors: float, *, typical: float = 0.5, left_out: bool = True) -> CalibrationPart:
     std = typical * np.exp(rng.normal(size=3000))
-    residuals = errors * np.hypot(std, typical) * rng.normal(size=3000)
+    residuals = errors * np.hypot(std, PART_FLOOR * typical) * rng.normal(size=3000)
     return CalibrationPart(std, residuals, std, typical, 50, left_out)
 
 
@@ -184,10 +185,10 @@ def test_worst_part_sets_the_intervals():
     parts = [part(rng, errors, typical=typical) for errors, typical in ((1, 3), (7, 0.1), (4, 20))]
     found = calibrate_parts(parts, 2.0)
     assert len(found.ends) == 3
-    assert found.floor == 2.0
+    assert found.floor == PART_FLOOR * 2.0
     covered = []
     for own in parts:
-        widths = found.factor(0.9) * np.hypot(own.std, own.typical)
+        widths = found.factor(0.9) * np.hypot(own.std, PART_FLOOR * own.typical)
         covered.append(np.mean(np.abs(own.residuals) <= widths))
     assert min(covered) == covered[1] == pytest.approx(0.9, abs=1e-3)
     # normal numbers: the quantile of the worst is 1.645 times as large as its errors; 3000 draws

@@ -24,6 +24,10 @@ what symmetry forbids has residuals and deviations of rounding, whose ratio mean
 """
 
 
+PART_FLOOR = 0.35
+"""Constant part of `calibrate_parts`, in units of typical deviations on the data of the fit."""
+
+
 @dataclass(frozen=True)
 class Calibration:
     """
@@ -192,9 +196,8 @@ def calibrate_parts(parts: Sequence[CalibrationPart], typical: float) -> Calibra
     """
     Calibrate on parts of which each is looked at alone: the factor is that of the worst.
 
-    The floor is a typical deviation on the data of the fit, of each its own. So scores say by how
-    much errors exceed what the deviations say *relative to the data*, which is alike from one
-    part to another; and nothing is chosen.
+    The floor is `PART_FLOOR` of a typical deviation on the data of the fit, of each its own: so
+    that what is hardly known any worse than the data is given the errors of the data.
 
     Parameters
     ----------
@@ -219,11 +222,14 @@ def calibrate_parts(parts: Sequence[CalibrationPart], typical: float) -> Calibra
         raise InputError("a calibration by parts needs a part that was left out, got none")
     for value in (typical, *(part.typical for part in parts)):
         checks.positive("typical", value)
-    scores = [np.sort(np.abs(p.residuals) / np.hypot(p.std, p.typical)) for p in parts]
+    scores = [
+        np.sort(np.abs(part.residuals) / np.hypot(part.std, PART_FLOOR * part.typical))
+        for part in parts
+    ]
     residuals = np.concatenate([part.residuals for part in left_out])
     spread = np.concatenate([part.spread for part in left_out])
     return Calibration(
-        typical,
+        PART_FLOOR * typical,
         np.concatenate(scores),
         sum(part.n_clusters for part in parts),
         root_mean_square(residuals) / root_mean_square(spread),

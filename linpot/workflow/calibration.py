@@ -38,7 +38,7 @@ from linpot.workflow.settings import FitSettings
 Floats = NDArray[np.float64]
 BATCH = 100
 """Atoms whose design rows are held at a time."""
-SHARE = 0.01
+SHARE = 0.001
 """
 What rows are worth, as a share of their number, where groups are left out: see docs/decisions.md.
 """
