@@ -76,7 +76,7 @@ def _cost() -> str:
 
 def _error_bar_costs(rows: list[dict[str, Any]]) -> list[str]:
     return [
-        "Deviation of the energy over a step; ten members over one, energies alone and with forces:",
+        "Deviation of the energy over a step; ten members over one, energies alone, and forces:",
         "",
         "| functions | energy_std / step | energies of 10 / energy | forces of 10 / step |",
         "|---|---|---|---|",
