@@ -48,12 +48,10 @@ class FitSession:
     factors : FactorSet
     builder : RowBuilder
     settings : FitSettings
-        What `solve` and `refit` start from; they change ``weights``, ``penalty``, ``prior`` and
-        ``e0`` (a mapping of elements to eV).
+        `solve` and `refit` can change ``weights``, ``penalty``, ``prior`` and ``e0`` (a mapping).
     merged : bool
         Whether groups share factors, with their weights in the rows.
     restraints : Restraints or None
-        Added by `restrain`.
     columns : int64[n_features] or None
         Those of chosen functions in the rows of the session they come from.
     """
