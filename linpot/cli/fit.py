@@ -14,6 +14,7 @@ from linpot.cli.log_file import log_beside, log_option, write_log
 from linpot.cli.options import (
     PATH,
     WHOLE,
+    CommandOfWords,
     check_outputs,
     config_option,
     json_option,
@@ -71,7 +72,7 @@ from linpot.workflow.tuning_result import CRITERIA
 _WEIGHTS = Weights()
 
 
-@click.command()
+@click.command(cls=CommandOfWords)
 @click.argument("train", nargs=-1, type=PATH, metavar="TRAIN...")
 @click.option("--test", multiple=True, type=PATH, help="Data that are only evaluated; repeatable.")
 @click.option(
@@ -207,7 +208,7 @@ _WEIGHTS = Weights()
     flag_value=KINDS[0],
     type=click.Choice(KINDS),
     help="Keep calibrated error bars and extrapolation grades in the file (ridge only); pops "
-    "widens the posterior by the misfit. Alone, before another option or at the end: posterior.",
+    "widens the posterior by the misfit.  [without a word: posterior]",
 )
 @click.option(
     "--active-set",

@@ -27,6 +27,33 @@ WHOLE = Value("N", parse_whole)
 _NOT_SETTINGS = ("config", "verbose", "quiet", "help", "version")
 
 
+class CommandOfWords(click.Command):
+    """
+    A command some of whose options may stand before an argument without their value.
+
+    Click takes the next word for the value of an option, whatever it is. Here an option with a
+    choice of words and a `flag_value` keeps that, where the next word is none of the choice.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Complete options that stand without their value."""
+        words = {
+            name: (option.type.choices, option.flag_value)
+            for option in self.params
+            if isinstance(option, click.Option) and isinstance(option.type, click.Choice)
+            if isinstance(option.flag_value, str)
+            for name in option.opts
+        }
+        end = args.index("--") if "--" in args else len(args)
+        completed = [
+            f"{word}={words[word][1]}"
+            if word in words and following not in words[word][0]
+            else word
+            for word, following in zip(args[:end], [*args[1:end], ""], strict=True)
+        ]
+        return super().parse_args(ctx, completed + args[end:])
+
+
 def available_cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

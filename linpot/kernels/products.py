@@ -179,7 +179,7 @@ def feature(f, readout, nodes):
     """
     offsets, left, right, coefficient = readout
     total = splat(0.0)
-    for e in range(offsets[f], offsets[f + 1]):
-        product = load(nodes, left[e]) * load(nodes, right[e])
-        total = fma(product, splat(coefficient[e]), total)
+    for e in range(at(offsets, f), at(offsets, f + 1)):
+        product = load(nodes, at(left, e)) * load(nodes, at(right, e))
+        total = fma(product, at(coefficient, e), total)
     return total

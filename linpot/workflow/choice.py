@@ -109,6 +109,7 @@ def session_over(
         builder, session.baseline, session.reference, factors, settings, merged=session.merged
     )
     chosen_session.restraints = session.restraints  # their rows are in the factors
+    chosen_session.columns = columns
     return chosen_session
 
 

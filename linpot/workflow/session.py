@@ -2,8 +2,7 @@
 A fit that can be changed without touching atoms again, made by `prepare_fit`.
 
 Rows are kept as one triangular factor of ``[X one_body y]`` per group and property. `solve` works
-on these factors with any rule for the penalty; `refit` first whitens them, once, and then takes a
-sum of blocks and a Cholesky factorisation for every change. See docs/fitting.md.
+on these factors; `refit` whitens them once, then sums blocks for every change: docs/fitting.md.
 """
 
 from __future__ import annotations
@@ -49,12 +48,12 @@ class FitSession:
     factors : FactorSet
     builder : RowBuilder
     settings : FitSettings
-        What `solve` and `refit` start from; they change ``weights``, ``penalty``, ``prior`` and
-        ``e0`` (a mapping of elements to eV).
+        `solve` and `refit` can change ``weights``, ``penalty``, ``prior`` and ``e0`` (a mapping).
     merged : bool
         Whether groups share factors, with their weights in the rows.
     restraints : Restraints or None
-        Added by `restrain`.
+    columns : int64[n_features] or None
+        Those of chosen functions in the rows of the session they come from.
     """
 
     def __init__(
@@ -75,6 +74,7 @@ class FitSession:
         self.settings = settings
         self.merged = merged
         self.restraints: Restraints | None = None
+        self.columns: NDArray | None = None
         self._blocks: WhitenedBlocks[Key] | None = None
         self._shape: SmoothnessPrior | None = None  # of the prior in the blocks
 
