@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.packing import pack
 from linpot.structures.batches import batches_of_atoms

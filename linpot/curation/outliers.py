@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.model.linear_potential import LinearPotential
 from linpot.structures.batches import batches_of_atoms
 from linpot.structures.structure import Structure

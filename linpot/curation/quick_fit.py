@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis, build_basis
+from linpot.basis.basis import Basis
+from linpot.basis.families import build_basis
 from linpot.basis.specification import symbols_of
 from linpot.fitting.factors import FactorSet, combine
 from linpot.fitting.priors import SmoothnessPrior

@@ -8,7 +8,7 @@ import numpy as np
 
 from linpot.curation.finding import CERTAIN, LIKELY, NOTE, Finding
 from linpot.curation.structure_scan import BOHR_WINDOW, UnitScan
-from linpot.structures.contents import LABELS
+from linpot.structures.structure import LABELS
 
 _FEWEST = 3
 _NOTED_NET_FORCE = 5e-3  # eV/A

@@ -196,3 +196,19 @@ def with_learned_part(model: EnergyModel, learned: LinearPotential) -> EnergyMod
     if not isinstance(model, ModelSum):
         return learned
     return ModelSum(tuple(learned if part is old else part for part in model.parts))
+
+
+def without_learned_part(model: EnergyModel) -> EnergyModel | None:
+    """
+    Return what a potential has beside its learned part, or None where that is all.
+
+    Raises
+    ------
+    InputError
+        If there is no learned part, or more than one.
+    """
+    learned = learned_part(model)
+    if not isinstance(model, ModelSum):
+        return None
+    rest = [part for part in model.parts if part is not learned]
+    return rest[0] if len(rest) == 1 else ModelSum(tuple(rest))
