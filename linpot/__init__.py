@@ -50,6 +50,7 @@ from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
 from linpot.uncertainty.error_bars import ErrorBars
 from linpot.uncertainty.properties import WithError, with_error_bar
+from linpot.validation.findings import Verification
 from linpot.workflow.active_sets import with_active_set
 from linpot.workflow.api import descriptors, evaluate, fit, tune
 from linpot.workflow.cross_validation import cross_validate
@@ -63,6 +64,7 @@ from linpot.workflow.settings import FitSettings
 from linpot.workflow.trials import Trial
 from linpot.workflow.tuning import run_tuning
 from linpot.workflow.tuning_result import TuningResult
+from linpot.workflow.verify import verify
 
 __version__ = _version("linpot")
 
@@ -114,6 +116,7 @@ __all__ = [
     "TruncatedLeastSquares",
     "TuningResult",
     "UncertainCalculator",
+    "Verification",
     "Weights",
     "WithError",
     "basis_for_pool",
@@ -138,6 +141,7 @@ __all__ = [
     "select",
     "shipped_silicon",
     "tune",
+    "verify",
     "with_active_set",
     "with_error_bar",
     "write_lammps",

@@ -19,6 +19,7 @@ from linpot.cli.info import info
 from linpot.cli.options import verbosity_options
 from linpot.cli.predict import predict
 from linpot.cli.select import select_structures
+from linpot.cli.verify import verify
 from linpot.errors import ConvergenceError, HoleError, InputError
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -93,7 +94,9 @@ def linpot(ctx: click.Context) -> None:
         ctx.exit(WRONG_INPUT)
 
 
-for _command in (fit, evaluate, predict, select_structures, info, export, convert, demo):
+for _command in (
+    fit, evaluate, predict, select_structures, info, verify, export, convert, demo,
+):  # fmt: skip
     linpot.add_command(_command)
 
 
