@@ -19,6 +19,7 @@ from linpot.cli.info import info
 from linpot.cli.options import verbosity_options
 from linpot.cli.predict import predict
 from linpot.cli.select import select_structures
+from linpot.cli.validate import validate
 from linpot.cli.verify import verify
 from linpot.errors import ConvergenceError, HoleError, InputError
 
@@ -95,7 +96,7 @@ def linpot(ctx: click.Context) -> None:
 
 
 for _command in (
-    fit, evaluate, predict, select_structures, info, verify, export, convert, demo,
+    fit, evaluate, predict, select_structures, info, validate, verify, export, convert, demo,
 ):  # fmt: skip
     linpot.add_command(_command)
 

@@ -17,7 +17,8 @@ RELATIVE = 1e-5  # of the largest component
 AT_MOST = 8  # atoms of a structure that are moved
 REASON = (
     "1e-5 eV/A or eV/A^3 and 1e-5 of the largest component: differences of fourth order with "
-    "steps of 0.002 A err by step^4 times the fifth derivative, and by the energy's rounding over the step"
+    "steps of 0.002 A err by step^4 times the fifth derivative, and by the rounding of the energy "
+    "over the step"
 )
 
 

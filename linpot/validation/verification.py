@@ -2,8 +2,8 @@
 Laws that every calculator must obey, learned or not.
 
 In the spirit of the verification checks of the OpenKIM project (Tadmor, Elliott, Sethna,
-Miller, Becker, JOM 63, 17 (2011)): they say nothing about accuracy, but a potential that fails one cannot be
-trusted in any simulation.
+Miller, Becker, JOM 63, 17 (2011)): they say nothing about accuracy, but a potential that fails one
+cannot be trusted in any simulation.
 """
 
 from __future__ import annotations

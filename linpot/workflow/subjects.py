@@ -59,7 +59,7 @@ def make_subject(
     InputError
         If nothing says what the elements are, or a name leads to no calculator.
     """
-    model = _model(source)
+    model = model_of(source)
     charges = _charges(structures)
     if model is not None:
         kept = model
@@ -96,7 +96,8 @@ def shortest_distances(model: EnergyModel) -> dict[tuple[str, str], float]:
     return {}
 
 
-def _model(source: Source) -> EnergyModel | None:
+def model_of(source: Source) -> EnergyModel | None:
+    """Return the potential, read from its file if need be; None for calculators."""
     if isinstance(source, EnergyModel):
         return source
     if isinstance(source, str) and ":" in source and not Path(source).exists():
