@@ -21,7 +21,7 @@ from linpot.cli.tables import make_table, titled
 from linpot.io.datasets import read_structures
 from linpot.io.json_file import write_json
 from linpot.validation.findings import LEFT_OUT, Check, Verification
-from linpot.validation.verification import LAWS
+from linpot.validation.verification import LAWS, ROUGH
 from linpot.workflow.verify import verify as run_verification
 
 _SHOWN = 3  # failures of a check; --json has all
@@ -38,6 +38,13 @@ _SHOWN = 3  # failures of a check; --json has all
 @click.option(
     "--structure", type=PATH, help="Structures to check instead of made ones, one per periodicity."
 )
+@click.option(
+    "--rough",
+    is_flag=True,
+    help="Also relax random cells, compress, heat to five times the melting point, push dimers.",
+)
+@click.option("--random", type=int, default=100, show_default=True, help="Cells of --rough.")
+@click.option("--melting", type=float, help="Melting temperature in K, for --rough.")
 @click.option("--only", type=TEXT, help=f"Checks to run: {', '.join(law.name for law in LAWS)}.")
 @click.option(
     "--slack",
@@ -64,12 +71,15 @@ def verify(ctx: click.Context, /, model: str, **options: Any) -> None:
     structures = read_structures(options["structure"]) if options["structure"] else []
     only = _names(options["only"])
     with ProgressBars(terminal) as bars:
-        bars.stage("checks", len(only) or len(LAWS))
+        bars.stage("checks", len(only) or len(LAWS) + len(ROUGH) * options["rough"])
         found = run_verification(
             model,
             elements=_names(options["elements"]),
             cutoff=options["cutoff"],
             structures=structures,
+            rough=options["rough"],
+            n_random=options["random"],
+            melting=options["melting"],
             only=only,
             slack=options["slack"],
             progress=lambda done, _: bars.advance(done),

@@ -16,9 +16,11 @@ from ase import Atoms
 from linpot import checks
 from linpot.validation import behavior_checks as behavior
 from linpot.validation import derivative_checks as derivative
+from linpot.validation import rough_checks as roughness
 from linpot.validation import smoothness_checks as smoothness
 from linpot.validation import symmetry_checks as symmetry
 from linpot.validation.findings import Check, Findings, Verification
+from linpot.validation.rough_checks import Rough
 from linpot.validation.samples import conditions_of
 from linpot.validation.subject import Subject, ask
 
@@ -65,10 +67,31 @@ LAWS: tuple[Law, ...] = (
 """All checks, in the order in which they run."""
 
 
+ROUGH = ("random search", "compression", "heat", "repulsion")
+"""Names of the checks of rough use, in their order."""
+
+
+def rough_laws(rough: Rough) -> tuple[Law, ...]:
+    """Return the checks of rough use."""
+    sentences = (
+        "random cells relax to nothing unphysical",
+        "a crystal resists until half of its volume",
+        "a crystal heated to five times its melting temperature falls into no hole",
+        "two atoms repel each other all the way in",
+    )
+    measures = (rough.random_search, rough.compression, rough.heat, rough.dimers)
+
+    def law(name: str, sentence: str, measure: Callable[[Subject], Findings]) -> Law:
+        return Law(name, sentence, roughness.REASON, lambda subject, _, __: measure(subject))
+
+    return tuple(map(law, ROUGH, sentences, measures))
+
+
 def verify_subject(
     subject: Subject,
     *,
     structures: Sequence[Atoms] = (),
+    rough: Rough | None = None,
     only: Collection[str] = (),
     slack: float = 1.0,
     progress: Callable[[int, str], None] | None = None,
@@ -81,6 +104,8 @@ def verify_subject(
     subject : Subject
     structures : sequence of Atoms
         Checked instead of made ones of the same boundary conditions.
+    rough : Rough, optional
+        Adds the checks of rough use.
     only : collection of str
         Names of laws; all if empty.
     slack : float
@@ -98,9 +123,10 @@ def verify_subject(
         If a name is unknown or a structure cannot be evaluated.
     """
     checks.positive("slack", slack)
+    laws = LAWS if rough is None else (*LAWS, *rough_laws(rough))
     for name in only:
-        checks.one_of("only", name, [law.name for law in LAWS])
-    chosen = [law for law in LAWS if not only or law.name in only]
+        checks.one_of("only", name, [law.name for law in laws])
+    chosen = [law for law in laws if not only or law.name in only]
     samples, _ = behavior.supported(subject)
     for atoms in structures:
         ask(subject.make(1), atoms)  # a structure of the user that is refused is told at once

@@ -11,12 +11,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from ase import Atoms
+from ase.build import bulk
 from ase.calculators.calculator import Calculator
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols, reference_states
 
 from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.errors import InputError
 from linpot.io.potential_file import load_potential
+from linpot.io.reference_values import shipped_references
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import ModelSum
@@ -94,6 +96,31 @@ def shortest_distances(model: EnergyModel) -> dict[tuple[str, str], float]:
             known = part.provenance.get("shortest_distances", {})
             return {(a, b): float(r) for (a, b), r in ((k.split("-"), r) for k, r in known.items())}
     return {}
+
+
+def usual_crystal(elements: Sequence[str]) -> Atoms:
+    """
+    Return the primitive cell of the usual crystal of an element.
+
+    Raises
+    ------
+    InputError
+        For several elements, and for elements without a simple crystal.
+    """
+    state = reference_states[atomic_numbers[elements[0]]] if len(elements) == 1 else None
+    simple = ("fcc", "bcc", "hcp", "diamond", "sc")
+    if state is None or state.get("symmetry") not in simple:
+        raise InputError(
+            f"`structure` must be given for {' '.join(elements)}, which has no usual crystal; "
+            "pass the crystal or molecule to validate (--structure)"
+        )
+    return bulk(elements[0])
+
+
+def melting_temperature(crystal: Atoms) -> float | None:
+    """Return the shipped melting temperature of an element, K; None for others."""
+    symbols = set(crystal.symbols)
+    return shipped_references(symbols.pop())[1] if len(symbols) == 1 else None
 
 
 def model_of(source: Source) -> EnergyModel | None:

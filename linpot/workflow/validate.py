@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ase import Atoms
-from ase.build import bulk
-from ase.data import atomic_numbers, reference_states
 
 from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.errors import InputError
@@ -19,7 +17,13 @@ from linpot.uncertainty.error_bars import has_error_bars
 from linpot.uncertainty.properties import WithError, with_error_bars
 from linpot.validation.properties import SLOW, Outcome, Settings, compute_properties
 from linpot.validation.quantities import Curve, NotMeasuredError
-from linpot.workflow.subjects import Source, make_subject, model_of
+from linpot.workflow.subjects import (
+    Source,
+    make_subject,
+    melting_temperature,
+    model_of,
+    usual_crystal,
+)
 
 N_MEMBERS, LEVEL = 10, 0.9
 
@@ -172,9 +176,9 @@ def validate(
     elements = () if structure is None else tuple(dict.fromkeys(structure.symbols))
     subject = make_subject(source if model is None else model, elements=() if model else elements)
     atoms = usual_crystal(subject.elements) if structure is None else structure
-    shipped, melts = _shipped(atoms)
-    known = shipped if references is None else _given(references)
-    settings = Settings(tuple(properties), length, melting or melts, quick, seed)
+    known = _shipped(atoms) if references is None else _given(references)
+    melts = melting_temperature(atoms) if melting is None else melting
+    settings = Settings(tuple(properties), length, melts, quick, seed)
     n_steps = len(settings.chosen(atoms))
     name = str(source) if isinstance(source, str | os.PathLike) else subject.name
 
@@ -199,25 +203,6 @@ def validate(
     return Validation(
         name, outcome.ground, findings, curves, outcome.left_out, notes, level, outcome.seconds
     )
-
-
-def usual_crystal(elements: Sequence[str]) -> Atoms:
-    """
-    Return the primitive cell of the usual crystal of an element.
-
-    Raises
-    ------
-    InputError
-        For several elements, and for elements without a simple crystal.
-    """
-    state = reference_states[atomic_numbers[elements[0]]] if len(elements) == 1 else None
-    simple = ("fcc", "bcc", "hcp", "diamond", "sc")
-    if state is None or state.get("symmetry") not in simple:
-        raise InputError(
-            f"`structure` must be given for {' '.join(elements)}, which has no usual crystal; "
-            "pass the crystal or molecule to validate (--structure)"
-        )
-    return bulk(elements[0])
 
 
 def _error_bars(
@@ -250,11 +235,11 @@ def _error_bars(
     return with_error_bars(values, model, n_members=n_members, level=level, seed=settings.seed)
 
 
-def _shipped(atoms: Atoms) -> tuple[dict[str, Reference], float | None]:
+def _shipped(atoms: Atoms) -> dict[str, Reference]:
     symbols = set(atoms.symbols)
     if len(symbols) > 1 or not atoms.pbc.all():
-        return {}, None
-    return shipped_references(symbols.pop())
+        return {}
+    return shipped_references(symbols.pop())[0]
 
 
 def _given(

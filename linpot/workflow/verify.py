@@ -6,9 +6,16 @@ from collections.abc import Callable, Collection, Sequence
 
 from ase import Atoms
 
+from linpot import checks
 from linpot.validation.findings import Verification
+from linpot.validation.rough_checks import Rough
 from linpot.validation.verification import verify_subject
-from linpot.workflow.subjects import Source, make_subject
+from linpot.workflow.subjects import (
+    Source,
+    make_subject,
+    melting_temperature,
+    usual_crystal,
+)
 
 
 def verify(
@@ -17,6 +24,9 @@ def verify(
     elements: Sequence[str] = (),
     cutoff: float | None = None,
     structures: Sequence[Atoms] = (),
+    rough: bool = False,
+    n_random: int = 100,
+    melting: float | None = None,
     only: Collection[str] = (),
     slack: float = 1.0,
     progress: Callable[[int, str], None] | None = None,
@@ -38,6 +48,13 @@ def verify(
         Of a calculator, where it is known: smoothness is looked at there.
     structures : sequence of Atoms
         Checked instead of made ones of the same boundary conditions; their charges are used.
+    rough : bool
+        Also relax random cells, compress, heat, and push atoms together; starts from the first
+        periodic of `structures`, or the usual crystal of an element.
+    n_random : int
+        Random cells of rough use.
+    melting : float, K, optional
+        For rough use; shipped for some elements.
     only : collection of str
         Names of checks; all if empty.
     slack : float
@@ -62,4 +79,12 @@ def verify(
     True
     """
     subject = make_subject(source, elements=elements, cutoff=cutoff, structures=structures)
-    return verify_subject(subject, structures=structures, only=only, slack=slack, progress=progress)
+    start = None
+    if rough:
+        periodic = [atoms for atoms in structures if atoms.pbc.all()]
+        crystal = periodic[0] if periodic else usual_crystal(subject.elements)
+        known = melting_temperature(crystal) if melting is None else melting
+        start = Rough(crystal, known, checks.integer("n_random", n_random, low=1))
+    return verify_subject(
+        subject, structures=structures, rough=start, only=only, slack=slack, progress=progress
+    )
