@@ -15,15 +15,15 @@ CRYSTAL = bulk("Cu", a=3.6)
 
 
 class Hole(broken.SmoothMorse):
-    """Two atoms attract each other strongly below 1.4 A."""
+    """Two atoms attract each other strongly below 2.2 A."""
 
     def pair(self, r, depth):
         e, de = super().pair(r, depth)
-        x = np.minimum(r / 1.4, 1.0)
+        x = np.minimum(r / 2.2, 1.0)
         depth_of_hole = 60.0
         return (
             e - depth_of_hole * (1 - x**2) ** 2,
-            de + np.where(x < 1.0, depth_of_hole * 4 * (1 - x**2) * x / 1.4, 0.0),
+            de + np.where(x < 1.0, depth_of_hole * 4 * (1 - x**2) * x / 2.2, 0.0),
         )
 
 

@@ -19,6 +19,7 @@ from linpot.constants import GPA_PER_EV_A3
 from linpot.io.reference_values import read_references, shipped_references
 from linpot.validation.crystals import cubic_cell, ground_state, kind_of
 from linpot.validation.defect_properties import voids
+from linpot.validation.molecule_properties import rotatable_bonds, torsions
 from linpot.validation.quantities import Case
 
 A = 3.6
@@ -146,11 +147,16 @@ def test_modes_of_a_diatomic_molecule():
 
 
 def test_torsions_turn_the_bonds_that_can():
-    found = linpot.validate(EMT, molecule("H2O2"), properties=["torsions"])
-    [curve] = found.curves
+    [curve] = torsions(Case(molecule("H2O2"), EMT())).curves
     assert curve.title == "torsion O0-O1"
     assert curve.lines[0][0] == pytest.approx(0.0, abs=1e-9)
     assert curve.lines[0][-1] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_rings_and_ends_do_not_turn():
+    assert [bond for bond, _ in rotatable_bonds(molecule("C2H6"))] == [(0, 1)]
+    assert rotatable_bonds(molecule("C6H6")) == []
+    assert rotatable_bonds(molecule("H2O")) == []
 
 
 def test_what_a_structure_has_not_is_left_out(fcc):

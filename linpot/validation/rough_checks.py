@@ -35,6 +35,7 @@ HOTTER = 5.0  # melting temperatures
 STEPS, TIMESTEP = 1000, 1.0  # fs
 RELAXATION = 150  # steps
 SMALLEST_DIMER = 0.4  # of the shortest usual distance
+GUESSED = 0.85  # of the sum of covalent radii, where a bond resists
 HOT_LENGTH = 7.0  # A
 REASON = (
     "0.1 eV/atom below the crystal, pairs at 0.6 of its nearest distance, falls of 1 meV/atom on "
@@ -128,7 +129,8 @@ class Rough:
         """Push two atoms into each other: the energy rises all the way in."""
         found, calculator = Findings(), subject.make(1)
         for a, b in combinations_with_replacement(subject.elements, 2):
-            shortest = subject.distance(a, b)
+            known = {(a, b), (b, a)} & set(subject.shortest)
+            shortest = subject.distance(a, b) * (1.0 if known else GUESSED)
             pair = subject.charged(Atoms([a, b], positions=np.zeros((2, 3))))
             r = np.arange(1.0, SMALLEST_DIMER, -0.01) * shortest
             energies = []
