@@ -57,7 +57,8 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.labels import LabelKeys
 from linpot.structures.structure import Labels, Structure
 from linpot.uncertainty.error_bars import ErrorBars
-from linpot.uncertainty.properties import WithError, with_error_bar
+from linpot.uncertainty.properties import WithError, with_error_bar, with_error_bars
+from linpot.validation.findings import Verification
 from linpot.workflow.active_sets import with_active_set
 from linpot.workflow.api import descriptors, evaluate, fit, tune
 from linpot.workflow.cross_validation import cross_validate
@@ -72,6 +73,8 @@ from linpot.workflow.settings import FitSettings
 from linpot.workflow.trials import Trial
 from linpot.workflow.tuning import run_tuning
 from linpot.workflow.tuning_result import TuningResult
+from linpot.workflow.validate import Validation, validate
+from linpot.workflow.verify import verify
 
 __version__ = _version("linpot")
 
@@ -129,6 +132,8 @@ __all__ = [
     "TruncatedLeastSquares",
     "TuningResult",
     "UncertainCalculator",
+    "Validation",
+    "Verification",
     "Weights",
     "WithError",
     "basis_for_pool",
@@ -158,8 +163,11 @@ __all__ = [
     "shipped_silicon",
     "split_data",
     "tune",
+    "validate",
+    "verify",
     "with_active_set",
     "with_error_bar",
+    "with_error_bars",
     "write_lammps",
     "write_report",
 ]

@@ -23,6 +23,8 @@ from linpot.cli.options import verbosity_options
 from linpot.cli.predict import predict
 from linpot.cli.report import report
 from linpot.cli.select import select_structures
+from linpot.cli.validate import validate
+from linpot.cli.verify import verify
 from linpot.errors import ConvergenceError, HoleError, InputError
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -106,6 +108,8 @@ _COMMANDS = (
     info,
     report,
     data,
+    validate,
+    verify,
     export,
     convert,
     demo,
