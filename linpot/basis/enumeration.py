@@ -144,7 +144,7 @@ def _channels(
     n_cost = specification.pair_weight if order == 1 else 1.0
     l_top = 0 if order == 1 else specification.l_max
     channels = []
-    for species in range(len(specification.elements)):
+    for species in specification.species_of(order):
         for n in range(int(limit / n_cost + _SLACK) + 1):
             for l in range(l_top + 1):
                 cost = n_cost * n + specification.angular_weight * l
