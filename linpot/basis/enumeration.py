@@ -80,6 +80,11 @@ def select_blocks(specification: BasisSpecification, symbol: str) -> list[Block]
     return sorted(blocks, key=lambda b: (len(b.channels), b.level, b.channels))
 
 
+def count_functions(specification: BasisSpecification, symbol: str) -> int:
+    """Return how many functions a centre species has, without building them."""
+    return sum(block.n_functions for block in select_blocks(specification, symbol))
+
+
 def _blocks_by_count(specification: BasisSpecification, symbol: str) -> list[Block]:
     wanted = specification.functions_of(symbol)
     assert wanted is not None  # the specification guarantees one of the two
