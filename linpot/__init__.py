@@ -18,7 +18,10 @@ from linpot.baselines.dispersion import Dispersion
 from linpot.baselines.zbl import ZBL
 from linpot.basis.basis import Basis
 from linpot.basis.families import build_basis
+from linpot.basis.mixing import Mixing
 from linpot.basis.radial import RadialParameters
+from linpot.basis.snap import Snap
+from linpot.basis.soap import Soap
 from linpot.basis.specification import BasisSpecification
 from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.calculators.extrapolation_watch import ExtrapolationWatch
@@ -117,6 +120,7 @@ __all__ = [
     "LocalRung",
     "MatchingPursuit",
     "MemoryCache",
+    "Mixing",
     "MliapModel",
     "ModelSum",
     "NoiseLevels",
@@ -127,6 +131,8 @@ __all__ = [
     "Ridge",
     "Selection",
     "SmoothnessPrior",
+    "Snap",
+    "Soap",
     "Structure",
     "Trial",
     "TruncatedLeastSquares",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from linpot.basis.basis import Basis
 from linpot.basis.coupling import couple
 from linpot.basis.enumeration import Block, select_blocks
 from linpot.basis.program import Program
+from linpot.basis.radial import MAX_RADIAL, RadialParameters
 from linpot.basis.shared_products import SharedProducts
 from linpot.basis.specification import BasisSpecification
 
@@ -31,19 +34,29 @@ def build_ace(specification: BasisSpecification) -> Basis:
         If the number of functions asked for cannot be met.
     """
     symbols = specification.elements
+    mixtures = None
+    if specification.mixing is not None:
+        mixtures = specification.mixing.table(symbols, MAX_RADIAL)
     shared: dict[tuple[Block, ...], Program] = {}
     programs = []
     for symbol in symbols:
         blocks = tuple(select_blocks(specification, symbol))
         if blocks not in shared:
-            shared[blocks] = build_program(blocks, len(symbols))
+            shared[blocks] = build_program(blocks, len(symbols), mixtures)
         programs.append(shared[blocks])
     n_radial = max(p.n_radial for p in programs)
     return Basis(specification, tuple(programs), *native_radials(specification, n_radial))
 
 
+class _HasRadials(Protocol):
+    @property
+    def elements(self) -> tuple[str, ...]: ...
+
+    def radial_of(self, a: str, b: str) -> RadialParameters: ...
+
+
 def native_radials(
-    specification: BasisSpecification, n_radial: int
+    specification: _HasRadials, n_radial: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return parameters [n_species, n_species, 4] and recurrences of all ordered pairs."""
     symbols = specification.elements
@@ -58,7 +71,9 @@ def native_radials(
     return parameters, recurrence
 
 
-def build_program(blocks: tuple[Block, ...], n_species: int) -> Program:
+def build_program(
+    blocks: tuple[Block, ...], n_species: int, mixtures: NDArray[np.float64] | None = None
+) -> Program:
     """
     Turn blocks into a program of monomials of real densities.
 
@@ -68,7 +83,9 @@ def build_program(blocks: tuple[Block, ...], n_species: int) -> Program:
     Parameters
     ----------
     blocks : tuple of Block
+        Species from `n_species` on are mixtures.
     n_species : int
+    mixtures : float64[n_mixtures, n_radial, n_species], optional
 
     Returns
     -------
@@ -95,7 +112,11 @@ def build_program(blocks: tuple[Block, ...], n_species: int) -> Program:
             offsets.append(offsets[-1] + len(used))
             factors.append(row)
     weights = np.zeros((n_species, len(layout.keys)))
-    weights[[z for z, _ in layout.keys], np.arange(len(layout.keys))] = 1.0
+    for c, (z, n) in enumerate(layout.keys):
+        if z < n_species:
+            weights[z, c] = 1.0
+        elif mixtures is not None:
+            weights[:, c] = mixtures[z - n_species, n]
     return Program(
         channel_radial=np.array([n for _, n in layout.keys], dtype=np.int64),
         channel_angular=np.zeros(len(layout.keys), dtype=np.int64),

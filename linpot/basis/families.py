@@ -11,6 +11,7 @@ from linpot.basis.ace import build_ace
 from linpot.basis.basis import Basis, Specification
 from linpot.basis.radial import RadialParameters
 from linpot.basis.snap import Snap, SnapSpecification, build_snap
+from linpot.basis.soap import Soap, SoapSpecification, build_soap
 from linpot.basis.specification import BasisSpecification
 from linpot.errors import FileFormatError, InputError
 
@@ -66,6 +67,7 @@ _FAMILIES = {
     entry.specification.family: entry
     for entry in (
         _Entry(BasisSpecification, build_ace),
+        _Entry(SoapSpecification, build_soap, Soap),
         _Entry(SnapSpecification, build_snap, Snap),
     )
 }

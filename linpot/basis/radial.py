@@ -17,6 +17,8 @@ from linpot import checks
 from linpot.errors import InputError
 
 _N_QUADRATURE = 400
+MAX_RADIAL = _N_QUADRATURE // 2
+"""Radial functions that the quadrature can keep orthogonal."""
 
 
 @cache
@@ -123,9 +125,9 @@ class RadialParameters:
         Discretised Stieltjes procedure (Gautschi, Orthogonal Polynomials, 2004, section 2.2.3.1)
         on Gauss-Legendre nodes between `taper_start` and the cutoff.
         """
-        if n_radial > _N_QUADRATURE // 2:
+        if n_radial > MAX_RADIAL:
             raise InputError(
-                f"`n_radial` must be at most {_N_QUADRATURE // 2}, got {n_radial}; "
+                f"`n_radial` must be at most {MAX_RADIAL}, got {n_radial}; "
                 "raise `body_order`, or ask for fewer functions"
             )
         nodes, weights = _quadrature()

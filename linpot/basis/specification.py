@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ase.data import atomic_numbers, chemical_symbols
 
 from linpot import checks
+from linpot.basis.mixing import Mixing
 from linpot.basis.radial import RadialParameters
 from linpot.errors import InputError
 
@@ -49,6 +50,8 @@ class BasisSpecification:
         One per body order from 2 on.
     l_max : int
         Largest angular momentum of any factor.
+    mixing : Mixing, optional
+        Functions of higher body orders of mixed species.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class BasisSpecification:
     pair_weight: float = 0.7
     degree_offsets: tuple[float, ...] = DEGREE_OFFSETS
     l_max: int = 12
+    mixing: Mixing | None = None
 
     def __post_init__(self) -> None:
         checks.integer("body_order", self.body_order, low=2, high=MAX_BODY_ORDER)
@@ -109,6 +113,13 @@ class BasisSpecification:
         pair = (a, b) if atomic_numbers[a] <= atomic_numbers[b] else (b, a)
         return self.radial[pair]
 
+    def species_of(self, order: int) -> range:
+        """Return the species of the factors of a correlation order; mixtures count from there."""
+        n = len(self.elements)
+        if self.mixing is None or order + 1 < self.mixing.from_body_order:
+            return range(n)
+        return range(n, n + self.mixing.n_mixtures)
+
     def range_of(self, a: str, b: str) -> tuple[float, float, float]:
         """Return cutoff, start and end of the inner switch of a pair, A; 0, 0 for no switch."""
         radial = self.radial_of(a, b)
@@ -147,6 +158,7 @@ class BasisSpecification:
             "pair_weight": self.pair_weight,
             "degree_offsets": list(self.degree_offsets),
             "l_max": self.l_max,
+            **({} if self.mixing is None else {"mixing": self.mixing.as_dict()}),
         }
 
     @classmethod
@@ -158,6 +170,8 @@ class BasisSpecification:
         state["radial"] = {
             tuple(pair.split("-")): RadialParameters(*row) for pair, row in state["radial"].items()
         }
+        if "mixing" in state:
+            state["mixing"] = Mixing(**state["mixing"])
         return cls(**state)
 
 

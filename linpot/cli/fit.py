@@ -33,6 +33,7 @@ from linpot.cli.parsing import (
     parse_e0,
     parse_family_name,
     parse_max_degree,
+    parse_mixing,
     parse_n_functions,
     parse_number,
     parse_solver,
@@ -135,6 +136,11 @@ _WEIGHTS = Weights()
     default="ace",
     show_default=True,
     help=f"Family of basis functions: {', '.join(FAMILIES)}; with choices after a colon.",
+)
+@click.option(
+    "--mixtures",
+    type=Value("K[,B]", parse_mixing),
+    help="Make functions of body order B (3 if not given) and up of K mixtures of species.",
 )
 @click.option(
     "--solver",
@@ -361,6 +367,7 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
         raise InputError(f"`n_functions` needs family 'ace', got {options['family']!r}")
     return FitSettings(
         family=options["family"],
+        mixing=options["mixtures"],
         n_functions=500 if n_functions is None else n_functions,
         choose_from=options["choose_from"],
         max_degree=max_degree,

@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from linpot import checks
 from linpot.basis.families import parse_family
+from linpot.basis.mixing import Mixing
 from linpot.charges.catalogue import parse_charges
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
@@ -86,6 +87,13 @@ def parse_family_name(name: str, value: Any) -> str:
     text = parse_text(name, value)
     parse_family(text)
     return text
+
+
+def parse_mixing(name: str, value: Any) -> Mixing:
+    """Return how species are mixed: a number of mixtures and the lowest body order of them."""
+    n_mixtures, _, body_order = str(value).partition(",")
+    order = parse_whole(name, body_order) if body_order else 3
+    return Mixing(parse_whole(name, n_mixtures), order)
 
 
 def parse_n_functions(name: str, value: Any) -> int | dict[str, int]:

@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from linpot.basis.basis import Basis
+from linpot.basis.enumeration import MANY, count_unmixed
+from linpot.basis.specification import BasisSpecification
 from linpot.constants import GPA_PER_EV_A3
 from linpot.structures.structure import LABELS
 from linpot.structures.summary import DatasetSummary, GroupSummary
@@ -87,7 +89,18 @@ def basis_table(basis: Basis) -> RenderableType:
             table.add_section()
         table.add_row("" if centre in seen else centre, *map(str, numbers))
         seen.add(centre)
-    return titled(f"Basis: {basis.n_features} functions", table)
+    return titled(f"Basis: {basis.n_features} functions{_without_mixtures(basis)}", table)
+
+
+def _without_mixtures(basis: Basis) -> str:
+    """Say how many functions there would be of the densities of all species."""
+    specification = basis.specification
+    if not isinstance(specification, BasisSpecification) or specification.mixing is None:
+        return ""
+    counts = [count_unmixed(specification, symbol) for symbol in specification.elements]
+    known = [count for count in counts if count is not None]
+    total = str(sum(known)) if len(known) == len(counts) else f"more than {MANY}"
+    return f" with {specification.mixing.n_mixtures} mixtures of species; {total} without"
 
 
 def radial_table(basis: Basis, shortest: Mapping[str, float] | None = None) -> RenderableType:

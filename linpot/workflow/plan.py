@@ -118,6 +118,7 @@ def specify_basis(
         angular_weight=settings.angular_weight,
         pair_weight=settings.pair_weight,
         degree_offsets=settings.degree_offsets,
+        mixing=settings.mixing,
     )
 
 

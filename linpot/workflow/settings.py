@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 
 from linpot import checks
 from linpot.basis.families import Family, parse_family
+from linpot.basis.mixing import Mixing
 from linpot.basis.specification import DEGREE_OFFSETS, MAX_BODY_ORDER, Degrees
 from linpot.charges.catalogue import Charges, parse_charges
 from linpot.charges.training import ChargeRung
@@ -65,7 +66,7 @@ class FitSettings:
     penalty : {"evidence", "gcv"} or float
         Of ridge.
     prior : SmoothnessPrior
-    angular_weight, pair_weight, degree_offsets
+    angular_weight, pair_weight, degree_offsets, mixing
         See `BasisSpecification`.
     restraint : float, 1/eV
         Weight of dimers below the shortest distances on which the learned part should vanish, so
@@ -108,6 +109,7 @@ class FitSettings:
     angular_weight: float = 0.8
     pair_weight: float = 0.7
     degree_offsets: tuple[float, ...] = DEGREE_OFFSETS
+    mixing: Mixing | None = None
     restraint: float = 10.0
     dense_restraint: float = 1.0
     allow_holes: bool = False
@@ -131,7 +133,7 @@ class FitSettings:
         if self.choose_from is not None and self.solver != "ridge":
             raise InputError(f"`choose_from` needs a ridge solver, got {self.solver!r}")
         if parse_family(self.family) is not None:
-            for name in ("choose_from", "max_degree"):
+            for name in ("choose_from", "max_degree", "mixing"):
                 if getattr(self, name) is not None:
                     raise InputError(f"`{name}` needs family 'ace', got {self.family_name!r}")
         if self.taper is not None:
@@ -178,6 +180,7 @@ class FitSettings:
             if isinstance(self.choose_from, Mapping)
             else self.choose_from,
             "body_order": self.body_order,
+            "mixing": None if self.mixing is None else self.mixing.as_dict(),
             "taper": None if self.taper is None else list(self.taper),
             "baseline": [
                 term.kind if isinstance(term, EnergyModel) else str(term)

@@ -85,11 +85,11 @@ def snap(**choices: bool) -> LinearPotential:
     """A SNAP potential of two elements; the tapers of `radial_of` are inner switches."""
     elements = ELEMENTS[2]
     # no pair of the structures lies where second derivatives jump, at the ends of the switches
-    radial = {k: replace(r, cutoff=r.cutoff - 0.03) for k, r in radial_of(elements).items()}
+    radial = {k: replace(r, cutoff=r.cutoff - 0.07) for k, r in radial_of(elements).items()}
     specification = Snap(twojmax=3, **choices).specify(elements, radial)
     basis = build_basis(specification)
     rng = np.random.default_rng(7)
-    scales = 0.1 ** np.where(basis.body_orders > 4, 2.0, 1.0)
+    scales = np.where(basis.body_orders > 4, 1e-3, 0.1)
     coefficients = rng.normal(size=basis.n_features) * scales
     return LinearPotential(basis, coefficients, {s: ISOLATED[s] for s in elements})
 
