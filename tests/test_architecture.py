@@ -16,7 +16,7 @@ FLOORS = (
     {"basis", "structures"},
     {"electrostatics", "model"},
     {"baselines", "fitting", "io", "selection", "uncertainty"},
-    {"calculators", "charges", "lammps", "report", "validation"},
+    {"calculators", "charges", "lammps", "mlip", "report", "validation"},
     {"workflow"},
     {"cli"},
 )

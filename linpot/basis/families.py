@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from linpot.basis.ace import build_ace
 from linpot.basis.basis import Basis, Specification
+from linpot.basis.mtp import Mtp, MtpSpecification, build_mtp
 from linpot.basis.radial import RadialParameters
 from linpot.basis.snap import Snap, SnapSpecification, build_snap
 from linpot.basis.specification import BasisSpecification
@@ -66,6 +67,7 @@ _FAMILIES = {
     entry.specification.family: entry
     for entry in (
         _Entry(BasisSpecification, build_ace),
+        _Entry(MtpSpecification, build_mtp, Mtp),
         _Entry(SnapSpecification, build_snap, Snap),
     )
 }
