@@ -28,7 +28,8 @@ class ChebyshevRadial:
 
     References
     ----------
-    Novikov et al., Mach. Learn.: Sci. Technol. 2, 025002 (2021), eq. 5; the scaling stands in files.
+    Novikov et al., Mach. Learn.: Sci. Technol. 2, 025002 (2021), eq. 5 (without
+    the scaling).
     """
 
     nearest: float

@@ -146,9 +146,7 @@ class MtpSpecification:
             made = ChebyshevRadial if kind == "chebyshev" else RadialParameters
             radial[a, b] = made(*map(float, numbers))
         mixing = {tuple(pair.split("-")): _rows(rows) for pair, rows in values["mixing"].items()}
-        return cls(
-            tuple(values["elements"]), radial, mixing, values["level"], values["body_order"]
-        )
+        return cls(tuple(values["elements"]), radial, mixing, values["level"], values["body_order"])
 
 
 @dataclass(frozen=True)
@@ -270,9 +268,9 @@ def mtp_basis(specification: MtpSpecification, program: Program) -> Basis:
     for i, a in enumerate(elements):
         for j, b in enumerate(elements):
             _, by_width, n_intervals, _ = parameters[i, j]
-            own = mixed_functions(
-                specification, a, b, np.arange(int(n_intervals) + 1) / by_width
-            )[:, :, : program.n_radial]
+            own = mixed_functions(specification, a, b, np.arange(int(n_intervals) + 1) / by_width)[
+                :, :, : program.n_radial
+            ]
             own[-1] = 0.0  # at the cutoff
             table[i, j, : len(own), :, : own.shape[2]] = own
             table[i, j, :, 1] /= by_width

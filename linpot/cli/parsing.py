@@ -14,6 +14,7 @@ import click
 
 from linpot import checks
 from linpot.basis.families import parse_family
+from linpot.basis.specification import check_elements
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.reference_energies import RULES
@@ -67,6 +68,13 @@ def parse_number(name: str, value: Any) -> float:
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise InputError(f"`{name}` must be a number, got {value!r}")
     return number
+
+
+def parse_symbols(name: str, value: Any) -> tuple[str, ...]:
+    """Return chemical symbols in the order given: ``Nb,Mo,Ta``."""
+    symbols = tuple(word.strip() for word in parse_text(name, value).split(","))
+    check_elements(symbols)
+    return symbols
 
 
 def parse_family_name(name: str, value: Any) -> str:

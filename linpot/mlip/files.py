@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -17,6 +18,15 @@ from linpot.mlip.document import MtpDocument
 from linpot.mlip.parser import STATE, parse_mtp
 from linpot.mlip.restore import document_program
 from linpot.model.linear_potential import LinearPotential
+
+
+def is_mtp_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file ends with .mtp, or starts as such a file does."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(64).split()[:1] == [b"MTP"] or Path(path).suffix == ".mtp"
+    except OSError:
+        return False  # reading it will tell
 
 
 def read_mtp(path: str | os.PathLike[str], elements: Sequence[str]) -> LinearPotential:

@@ -82,7 +82,9 @@ class _Values:
             elif in_radial and content:
                 self.radial.append((number, content))
             elif content and number > 1:
-                raise FileFormatError(f"line {number}: expected 'name = value', got {content[:40]!r}")
+                raise FileFormatError(
+                    f"line {number}: expected 'name = value', got {content[:40]!r}"
+                )
 
     def has(self, key: str) -> bool:
         return key in self._found
@@ -165,7 +167,9 @@ def _radial(
             _refuse_incomplete(number, row, n_radial)
             pair, row = (int(match[1]), int(match[2])), 0
             if max(pair) >= n_species:
-                raise FileFormatError(f"line {number}: types must be below {n_species}, got {content}")
+                raise FileFormatError(
+                    f"line {number}: types must be below {n_species}, got {content}"
+                )
             continue
         words = numbers_of(content)
         if pair is None or row == n_radial or len(words) != n_polynomials:
