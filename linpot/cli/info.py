@@ -11,7 +11,7 @@ from rich.console import RenderableType
 
 from linpot.baselines.zbl import ZBL
 from linpot.cli.console import Terminal, pass_terminal
-from linpot.cli.options import PATH, key_options, label_keys, verbosity_options
+from linpot.cli.options import PATH, key_options, reading, verbosity_options
 from linpot.cli.tables import (
     basis_table,
     data_table,
@@ -41,7 +41,7 @@ def info(file: str, **options: Any) -> None:
     if is_potential_file(file):
         _show_potential(terminal, file, load_potential(file))
         return
-    data = read_dataset(file, keys=label_keys(options), group_key=options["group_key"])
+    data = read_dataset(file, **reading(options))
     summary = data.summary()
     terminal.show(data_table(f"Data {file}", summary), label_lines(summary))
 

@@ -10,8 +10,9 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import ase.io
 from ase import Atoms
@@ -21,6 +22,7 @@ from linpot.checks import non_negative
 from linpot.errors import FileFormatError, InputError
 from linpot.io.atomic import write_atomically
 from linpot.io.extxyz import Frame, parse_frame, split_frames
+from linpot.io.mlip_cfg import is_cfg, stream_cfg, write_cfg
 from linpot.io.structure_file import hold_structures
 from linpot.structures.dataset import Dataset
 from linpot.structures.from_atoms import label_structures
@@ -33,6 +35,9 @@ _OPENERS: dict[str, Callable[..., IO[str]]] = {
     ".xz": lzma.open,
 }
 _BROKEN_COMPRESSION = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+
+_CFG = "mlip-cfg"  # like the names of formats of ase.io
+_HEAD = 64  # bytes that tell it
 
 STRUCTURE_MEMORY = 1.0
 """GB of structures that are held; more of them stay in a temporary file."""
@@ -49,14 +54,16 @@ def read_dataset(
     weight_key: str = "weight",
     charges_key: str = INITIAL_CHARGES,
     index: Index = ":",
+    elements: Sequence[str] | None = None,
     structure_memory: float = STRUCTURE_MEMORY,
 ) -> Dataset:
     """
     Read structures with their labels, one after the other.
 
-    Extended XYZ (``.xyz``, ``.extxyz``, also compressed with gz, bz2 or xz) is read strictly;
-    everything else goes through `ase.io`. Structures that take more memory than a bound move into
-    a temporary file and are read from there whenever they are needed; nothing else changes.
+    Extended XYZ (``.xyz``, ``.extxyz``) and the ``.cfg`` of MLIP, also compressed with gz, bz2 or
+    xz, are read strictly; everything else goes through `ase.io`. Structures that take more memory
+    than a bound move into a temporary file and are read from there whenever they are needed;
+    nothing else changes.
 
     Parameters
     ----------
@@ -68,6 +75,8 @@ def read_dataset(
         See `Dataset.from_atoms`.
     index : str, int or slice
         Which frames of each file, "0:100" for example.
+    elements : sequence of str, optional
+        Chemical symbols of the atom types 0, 1, ... of ``.cfg`` files, which do not name them.
     structure_memory : float, GB
         The bound; 0 keeps all of them in a file.
 
@@ -93,7 +102,7 @@ def read_dataset(
     images = (
         (atoms, _with_selection(Path(one).name if short else str(one), index))
         for one in paths
-        for atoms in stream_structures(one, index=index)
+        for atoms in stream_structures(one, index=index, elements=elements)
     )
     places: list[dict[str, str]] = []
 
@@ -106,7 +115,9 @@ def read_dataset(
     return Dataset(hold_structures(structures(), structure_memory), label_places=places)
 
 
-def read_structures(path: PathLike, *, index: Index = ":") -> list[Atoms]:
+def read_structures(
+    path: PathLike, *, index: Index = ":", elements: Sequence[str] | None = None
+) -> list[Atoms]:
     """
     Read the structures of one file, with whatever labels they carry; see `stream_structures`.
 
@@ -115,10 +126,12 @@ def read_structures(path: PathLike, *, index: Index = ":") -> list[Atoms]:
     list of ase.Atoms
         At least one.
     """
-    return list(stream_structures(path, index=index))
+    return list(stream_structures(path, index=index, elements=elements))
 
 
-def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
+def stream_structures(
+    path: PathLike, *, index: Index = ":", elements: Sequence[str] | None = None
+) -> Iterator[Atoms]:
     """
     Yield the structures of one file, with whatever labels they carry.
 
@@ -126,6 +139,8 @@ def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
     ----------
     path : path
     index : str, int or slice
+    elements : sequence of str, optional
+        See `read_dataset`.
 
     Yields
     ------
@@ -142,7 +157,12 @@ def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
     file = Path(path)
     selection = _selection(index)
     _refuse_absent(file)
-    images = _stream_extxyz(file, selection) if _is_extxyz(file) else _stream_any(file, selection)
+    if _is_extxyz(file):
+        images = _stream_extxyz(file, selection)
+    elif _is_cfg(file):
+        images = _stream_cfg(file, selection, elements)
+    else:
+        images = _stream_any(file, selection)
     seen = False
     try:
         for image in images:
@@ -163,8 +183,8 @@ def write_structures(
     Parameters
     ----------
     path : path
-        Its ending tells the format: ``.extxyz``, ``.xyz`` (both extended XYZ), ``.traj`` ...,
-        with ``.gz`` for compression.
+        Its ending tells the format: ``.extxyz``, ``.xyz`` (both extended XYZ), ``.cfg`` (of MLIP),
+        ``.traj`` ..., with ``.gz`` for compression.
     atoms : iterable of ase.Atoms
         Not modified.
     overwrite : bool
@@ -185,8 +205,12 @@ def write_structures(
 
     def write(temporary: Path) -> None:
         try:
-            ase.io.write(temporary, images, format=kind)
-        except OSError:
+            if kind == _CFG:
+                with _opener(temporary)(temporary, "wt", encoding="utf-8") as stream:
+                    write_cfg(stream, images)
+            else:
+                ase.io.write(temporary, images, format=kind)
+        except (OSError, InputError):
             raise
         except Exception as error:  # formats raise many kinds
             raise InputError(f"cannot write '{path}' as {kind}: {error}") from error
@@ -204,14 +228,34 @@ def format_by_name(path: PathLike) -> str:
         If it is none that can be written.
     """
     file = Path(path)
+    if _ending(file) == ".cfg":
+        return _CFG
     return "extxyz" if _is_extxyz(file) else _kind_by_name(file)
 
 
-def _is_extxyz(file: Path) -> bool:
+def _ending(file: Path) -> str:
     suffixes = [s.lower() for s in file.suffixes]
     if suffixes and suffixes[-1] in _OPENERS:
         suffixes.pop()
-    return bool(suffixes) and suffixes[-1] in (".xyz", ".extxyz")
+    return suffixes[-1] if suffixes else ""
+
+
+def _opener(file: Path) -> Callable[..., IO[str]]:
+    return _OPENERS.get(file.suffix.lower(), open)
+
+
+def _is_extxyz(file: Path) -> bool:
+    return _ending(file) in (".xyz", ".extxyz")
+
+
+def _is_cfg(file: Path) -> bool:
+    """Look into the file: AtomEye has files of this name as well."""
+    try:
+        with _opener(file)(file, "rb") as stream:
+            head: Any = stream.read(_HEAD)
+    except (OSError, *_BROKEN_COMPRESSION):
+        return False
+    return is_cfg(head)
 
 
 def _kind_by_name(file: Path) -> str:
@@ -279,19 +323,33 @@ def _stream_extxyz(file: Path, selection: slice) -> Iterator[Atoms]:
 def _frames(file: Path) -> Iterator[Frame]:
     """Yield the frames of a file, of which there must be one."""
     first = True
+    for frame in split_frames(_lines(file), str(file)):
+        first = False
+        yield frame
+    if first:
+        raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
+
+
+def _lines(file: Path) -> Iterator[str]:
+    """Yield the lines of a text file, compressed or not."""
     try:
-        with _OPENERS.get(file.suffix.lower(), open)(file, "rt", encoding="utf-8") as stream:
-            for frame in split_frames(stream, str(file)):
-                first = False
-                yield frame
+        with _opener(file)(file, "rt", encoding="utf-8") as stream:
+            yield from stream
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{file} must be text, got other bytes: {error}") from error
     except _BROKEN_COMPRESSION as error:
         raise FileFormatError(
             f"{file} must be a complete {file.suffix} file: {error}; copy it again"
         ) from error
-    if first:
-        raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
+
+
+def _stream_cfg(file: Path, selection: slice, elements: Sequence[str] | None) -> Iterator[Atoms]:
+    images = stream_cfg(_lines(file), str(file), elements)
+    ends = (selection.start, selection.stop, selection.step)
+    if all(end is None or end >= 0 for end in ends):
+        yield from islice(images, *ends)
+    else:  # what is counted from the end is held
+        yield from list(images)[selection]
 
 
 def _stream_any(file: Path, selection: slice) -> Iterator[Atoms]:
