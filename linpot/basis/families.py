@@ -111,7 +111,7 @@ def parse_family(family: str | Family) -> Family | None:
     values: dict[str, Any] = {}
     for word in filter(None, text.split(",")):
         key, _, value = word.partition("=")
-        if key not in defaults or isinstance(defaults[key], Mapping):
+        if key not in defaults or defaults[key] is None or isinstance(defaults[key], Mapping):
             raise InputError(f"`family` {name!r} has no choice {key!r} ({', '.join(defaults)})")
         values[key] = _read(f"{name}:{key}", value, type(defaults[key]))
     chosen: Family = choices(**values)

@@ -86,11 +86,11 @@ class MtpSpecification:
         for pair in self.pairs():
             if pair not in self.radial:
                 raise InputError(f"`radial` must have every pair of elements, {pair} is missing")
-        for pair in product(self.elements, repeat=2):
-            rows = self.mixing.get(pair, ())
+        for ordered in product(self.elements, self.elements):
+            rows = self.mixing.get(ordered, ())
             if len(rows) < n_radial or not rows[0] or len(set(map(len, rows))) != 1:
                 raise InputError(
-                    f"`mixing` of {pair} must have {n_radial} rows of equal length, got {len(rows)}"
+                    f"`mixing` of {ordered} must have {n_radial} rows of equal length, got {len(rows)}"
                 )
             checks.finite_array("mixing", rows, [None, None])
 
@@ -130,7 +130,7 @@ class MtpSpecification:
             "radial": radial,
             "mixing": {
                 f"{a}-{b}": [list(row) for row in self.mixing[a, b]]
-                for a, b in product(self.elements, repeat=2)
+                for a, b in product(self.elements, self.elements)
             },
             "level": self.level,
             "body_order": self.body_order,
@@ -145,7 +145,10 @@ class MtpSpecification:
             checks.one_of("radial", kind, ("chebyshev", "orthogonal"))
             made = ChebyshevRadial if kind == "chebyshev" else RadialParameters
             radial[a, b] = made(*map(float, numbers))
-        mixing = {tuple(pair.split("-")): _rows(rows) for pair, rows in values["mixing"].items()}
+        mixing: dict[Pair, tuple[tuple[float, ...], ...]] = {}
+        for name, rows in values["mixing"].items():
+            a, b = name.split("-")
+            mixing[a, b] = _rows(rows)
         return cls(tuple(values["elements"]), radial, mixing, values["level"], values["body_order"])
 
 
@@ -165,6 +168,9 @@ class Mtp:
     learn : int
         Rounds in which the mixtures are fitted to the data; 0 keeps those of the start, in which
         f_mu is the polynomial mu, and neighbor species differ by a factor.
+    mixing : mapping of str to sequence of sequence of float, optional
+        Where the mixtures start: a row for every mu of each pair "centre-neighbor". Learning fills
+        it in.
     """
 
     name: ClassVar[str] = "mtp"
@@ -173,6 +179,7 @@ class Mtp:
     body_order: int = BODY_ORDER
     n_radial: int = 8
     learn: int = 5
+    mixing: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         _check_level(self.level)
@@ -187,7 +194,10 @@ class Mtp:
         n_mu = n_radial_of(self.level)
         n_base = max(self.n_radial, n_mu)
         mixing = {}
-        for pair in product(elements, repeat=2):
+        for pair in product(elements, elements):
+            if self.mixing is not None:
+                mixing[pair] = _rows(self.mixing.get("-".join(pair), ()))
+                continue
             table = np.eye(n_mu, n_base)
             place = elements.index(pair[1])
             # functions of even and odd mu see neighbor species differently from each other
