@@ -90,7 +90,8 @@ class MtpSpecification:
             rows = self.mixing.get(ordered, ())
             if len(rows) < n_radial or not rows[0] or len(set(map(len, rows))) != 1:
                 raise InputError(
-                    f"`mixing` of {ordered} must have {n_radial} rows of equal length, got {len(rows)}"
+                    f"`mixing` of {ordered} must have {n_radial} rows of equal length, "
+                    f"got {len(rows)}"
                 )
             checks.finite_array("mixing", rows, [None, None])
 

@@ -16,13 +16,14 @@ Kaufman, BIT 15, 49 (1975) (variable projection); Novikov et al., Mach. Learn.: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from linpot.basis.basis import Basis
 from linpot.basis.families import build_basis, parse_family
 from linpot.basis.mtp import Mtp, MtpSpecification, mtp_basis
 from linpot.errors import InputError
@@ -33,6 +34,7 @@ from linpot.fitting.rows import RowBuilder
 from linpot.model.energy_engine import EnergyEngine
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.packing import pack
+from linpot.model.pair_batch import PairBatch
 from linpot.model.prediction import Predictions
 from linpot.parallel import run_tasks
 from linpot.structures.batches import batches_of_atoms
@@ -42,11 +44,12 @@ from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.targets import Targets, energies_without
 
-ROWS_PER_COLUMN = 12
+ROWS_PER_COLUMN = 20
 """Rows that learning takes for each unknown: more change little."""
 STEP = 1e-6
 """Of the mixtures, for derivatives by differences: errors of 1e-5 are as good as none here."""
 
+_FREE = 100.0  # eV: the prior of one-body energies, which are left to the data
 _DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-6, 1e3
 _BATCH = 500  # atoms whose energies are differentiated together
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -55,7 +58,10 @@ Floats = NDArray[np.float64]
 
 
 def with_learned_radials(
-    train: Dataset, settings: FitSettings, progress: Callable[[int], None] | None = None
+    train: Dataset,
+    settings: FitSettings,
+    stage: Callable[[str, int], None],
+    advance: Callable[[int], None],
 ) -> FitSettings:
     """
     Return settings whose radial functions are learnt; others come back as they are.
@@ -64,8 +70,8 @@ def with_learned_radials(
     ----------
     train : Dataset
     settings : FitSettings
-    progress : callable, optional
-        Called with the number of rounds done.
+    stage, advance : callable
+        Hear of the rounds, as `Monitor` in `linpot.workflow.fit`.
 
     Returns
     -------
@@ -76,13 +82,13 @@ def with_learned_radials(
     if not isinstance(family, Mtp) or family.learn == 0:
         return settings
     fixed = replace(settings, family=replace(family, learn=0))
+    stage("radial functions", family.learn)
     learning = _Learning(train, plan_fit(train, fixed), fixed)
     for done in range(family.learn):
-        improved = learning.improve()
-        if progress is not None:
-            progress(done + 1)
-        if not improved:
+        if not learning.improve():
             break
+        advance(done + 1)
+    advance(family.learn)
     mixing = {"-".join(pair): rows for pair, rows in learning.specification.mixing.items()}
     return replace(fixed, family=replace(family, learn=0, mixing=mixing))
 
@@ -103,7 +109,8 @@ class _Learning:
             raise InputError(f"only family 'mtp' learns radial functions, got {settings.family!r}")
         self.specification = specification
         self._settings = settings
-        self._scales = settings.prior.scales(plan.basis)
+        free = np.full(len(plan.basis.elements), _FREE)
+        self._scales = np.concatenate([settings.prior.scales(plan.basis), free])
         reference = find_reference_energies(
             train,
             energies_without(train, plan.baseline, threads=settings.threads),
@@ -113,7 +120,7 @@ class _Learning:
         )
         self._targets = Targets(plan.baseline, reference.values)
         self._shape = np.array(list(specification.mixing.values())).shape  # pairs, mu, k
-        n_unknown = plan.basis.n_features + int(np.prod(self._shape))
+        n_unknown = len(self._scales) + int(np.prod(self._shape))
         self._sample = _sampled(train, ROWS_PER_COLUMN * n_unknown)
         self._damping = _DAMPING
         self._rows = self._linear_rows(specification)
@@ -137,7 +144,7 @@ class _Learning:
         return False
 
     def _linear_rows(self, specification: MtpSpecification) -> Floats:
-        """Weighted rows ``[features y]`` of the sample, features scaled by the prior."""
+        """Weighted rows ``[features one_body y]`` of the sample, columns scaled by the prior."""
         engine = FeatureEngine(_basis(specification))
         rows = self._weighted(engine, engine.design_rows)
         rows[:, :-1] *= self._scales
@@ -152,12 +159,12 @@ class _Learning:
             other = tables.copy()
             other.reshape(-1)[k] += STEP
             moved.append(_basis(self._with(other)))
-        columns = self._coefficients * self._scales
+        columns = (self._coefficients * self._scales)[: engine.basis.n_features]
         weights = engine.leaf_weights(
             [columns[None, a:b] for a, b in pairwise(engine.basis.feature_offsets)]
         )
 
-        def derivatives(batch):  # type: ignore[no-untyped-def]
+        def derivatives(batch: PairBatch) -> list[Floats]:
             here = _evaluated(engine, batch, weights, self._settings.threads)
             rows = [np.zeros((len(own), len(moved))) for own in here]
             for k, basis in enumerate(moved):
@@ -173,9 +180,11 @@ class _Learning:
                     table[:, k] = (b - a) / STEP
             return rows
 
-        return self._weighted(engine, derivatives)[:, :-1]
+        return self._weighted(engine, derivatives)[:, : len(moved)]
 
-    def _weighted(self, engine: FeatureEngine, rows_of: Callable[..., list[Floats]]) -> Floats:
+    def _weighted(
+        self, engine: FeatureEngine, rows_of: Callable[[PairBatch], list[Floats]]
+    ) -> Floats:
         settings = self._settings
         builder = RowBuilder.for_data(engine, settings.weights, self._sample)
         parts = []
@@ -186,7 +195,7 @@ class _Learning:
             ):
                 for block in builder.weighted(0, structure, target, rows):
                     weight = settings.weights.of(block.group, block.name)
-                    parts.append(weight * np.column_stack([block.X, block.y]))
+                    parts.append(weight * block.rows)
         return np.concatenate(parts)
 
     def _solved(self, rows: Floats, penalty: float | str) -> tuple[Floats, float]:
@@ -223,7 +232,7 @@ class _Learning:
         )
 
 
-def _basis(specification: MtpSpecification):  # type: ignore[no-untyped-def]
+def _basis(specification: MtpSpecification) -> Basis:
     return mtp_basis(specification, build_basis(specification).programs[0])
 
 
@@ -234,7 +243,7 @@ def _orthonormal(tables: Floats, n_species: int) -> Floats:
     Adding a function of lower mu to one of higher mu, or scaling one, changes no potential: moments
     of lower mu have lower levels, so that every contraction that this brings is there as well.
     """
-    n_pairs, n_mu, n_base = tables.shape
+    _, n_mu, n_base = tables.shape
     made = np.empty_like(tables)
     for z in range(n_species):  # pairs are in the order centre, neighbor
         own = slice(z * n_species, (z + 1) * n_species)
@@ -254,9 +263,9 @@ def _sampled(train: Dataset, n_rows: int) -> list[Structure]:
 
 def _evaluated(
     engine: EnergyEngine,
-    batch,
+    batch: PairBatch,
     weights: list[Floats],
-    threads: int,  # type: ignore[no-untyped-def]
+    threads: int,
 ) -> list[Floats]:
     """Return energy, virial and forces of every structure, in the order of design rows."""
 
@@ -266,7 +275,8 @@ def _evaluated(
     work = engine.work_on(batch, weights, result)
     run_tasks(lambda task: task(), work.tasks, threads)
     found = work.result()
-    assert found.forces is not None and found.virials is not None
+    assert found.forces is not None
+    assert found.virials is not None
     rows = []
     for s, (a, b) in enumerate(pairwise(batch.first_atoms.tolist())):
         virial = [found.virials[s][i, j] for i, j in _VOIGT]
