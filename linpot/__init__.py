@@ -50,6 +50,7 @@ from linpot.io.shipped_data import shipped_silicon
 from linpot.lammps.files import read_lammps, write_lammps
 from linpot.lammps.mliap import MliapModel
 from linpot.lammps.pace_potential import PacePotential
+from linpot.mlip.files import read_mtp
 from linpot.model.committee import Committee
 from linpot.model.feature_engine import FeatureGradients
 from linpot.model.linear_potential import LinearPotential
@@ -161,6 +162,7 @@ __all__ = [
     "prepare_fit",
     "read_dataset",
     "read_lammps",
+    "read_mtp",
     "register_calculator",
     "run_fit",
     "run_tuning",

@@ -16,7 +16,7 @@ FLOORS = (
     {"basis", "structures"},
     {"electrostatics", "model"},
     {"baselines", "fitting", "io", "selection", "uncertainty"},
-    {"calculators", "charges", "datasets", "lammps", "report", "validation"},
+    {"calculators", "charges", "datasets", "lammps", "mlip", "report", "validation"},
     {"workflow"},
     {"curation"},
     {"cli"},

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from linpot.basis.ace import build_ace
 from linpot.basis.basis import Basis, Specification
+from linpot.basis.mtp import Mtp, MtpSpecification, build_mtp
 from linpot.basis.radial import RadialParameters
 from linpot.basis.snap import Snap, SnapSpecification, build_snap
 from linpot.basis.soap import Soap, SoapSpecification, build_soap
@@ -68,6 +69,7 @@ _FAMILIES = {
     for entry in (
         _Entry(BasisSpecification, build_ace),
         _Entry(SoapSpecification, build_soap, Soap),
+        _Entry(MtpSpecification, build_mtp, Mtp),
         _Entry(SnapSpecification, build_snap, Snap),
     )
 }
@@ -111,7 +113,7 @@ def parse_family(family: str | Family) -> Family | None:
     values: dict[str, Any] = {}
     for word in filter(None, text.split(",")):
         key, _, value = word.partition("=")
-        if key not in defaults or isinstance(defaults[key], Mapping):
+        if key not in defaults or defaults[key] is None or isinstance(defaults[key], Mapping):
             raise InputError(f"`family` {name!r} has no choice {key!r} ({', '.join(defaults)})")
         values[key] = _read(f"{name}:{key}", value, type(defaults[key]))
     chosen: Family = choices(**values)

@@ -19,8 +19,8 @@ from linpot.cli.options import (
     config_option,
     json_option,
     key_options,
-    label_keys,
     overwrite_option,
+    reading,
     threads_option,
     verbosity_options,
 )
@@ -261,11 +261,7 @@ def fit(**options: Any) -> None:
     }
     check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
     check_report(options)
-    where = {
-        "keys": label_keys(options),
-        "group_key": options["group_key"],
-        "structure_memory": options["structure_memory"],
-    }
+    where = {**reading(options), "structure_memory": options["structure_memory"]}
     train = read_and_show(terminal, "Training data", train_paths, **where)
     test = read_and_show(terminal, "Test data", test_paths, **where) if test_paths else None
     tuned = None

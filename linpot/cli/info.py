@@ -16,8 +16,8 @@ from linpot.cli.options import (
     check_outputs,
     json_option,
     key_options,
-    label_keys,
     overwrite_option,
+    reading,
     verbosity_options,
 )
 from linpot.cli.tables import (
@@ -57,7 +57,7 @@ def info(file: str, **options: Any) -> None:
             write_json(metrics, _described(potential), overwrite=overwrite)
         _show_potential(terminal, file, potential)
         return
-    data = read_dataset(file, keys=label_keys(options), group_key=options["group_key"])
+    data = read_dataset(file, **reading(options))
     summary = data.summary()
     if metrics is not None:
         write_json(metrics, summary.as_dict(), overwrite=overwrite)

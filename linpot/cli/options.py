@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from linpot.cli.console import Terminal
-from linpot.cli.parsing import PathValue, Value, parse_text, parse_whole
+from linpot.cli.parsing import PathValue, Value, parse_symbols, parse_text, parse_whole
 from linpot.errors import InputError
 from linpot.io.atomic import check_output
 from linpot.io.toml_file import read_toml
@@ -89,8 +89,18 @@ def threads_option(function: Function) -> Function:
     )(function)
 
 
+def elements_option(function: Function) -> Function:
+    """Add --elements."""
+    return click.option(
+        "--elements",
+        type=Value("A,B,...", parse_symbols),
+        help="Elements of the atom types 0, 1, ... of .cfg files of MLIP, which do not name them.",
+    )(function)
+
+
 def key_options(function: Function) -> Function:
-    """Add the options that say where labels are."""
+    """Add the options that say where labels are, and what atom types are."""
+    function = elements_option(function)
     function = click.option(
         "--group-key",
         type=TEXT,
@@ -141,6 +151,15 @@ def config_option(function: Function) -> Function:
 def label_keys(options: dict[str, Any]) -> LabelKeys:
     """Return where labels are, from the values of `key_options`."""
     return LabelKeys(**{quantity: options[f"{quantity}_key"] for quantity in QUANTITIES})
+
+
+def reading(options: dict[str, Any]) -> dict[str, Any]:
+    """Return keywords of `read_dataset`, from the values of `key_options`."""
+    return {
+        "keys": label_keys(options),
+        "group_key": options["group_key"],
+        "elements": options["elements"],
+    }
 
 
 def check_outputs(

@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 from linpot import checks
 from linpot.basis.families import parse_family
 from linpot.basis.mixing import Mixing
+from linpot.basis.specification import check_elements
 from linpot.charges.catalogue import parse_charges
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
@@ -80,6 +81,13 @@ def parse_number(name: str, value: Any) -> float:
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise InputError(f"`{name}` must be a number, got {value!r}")
     return number
+
+
+def parse_symbols(name: str, value: Any) -> tuple[str, ...]:
+    """Return chemical symbols in the order given: ``Nb,Mo,Ta``."""
+    symbols = tuple(word.strip() for word in parse_text(name, value).split(","))
+    check_elements(symbols)
+    return symbols
 
 
 def parse_family_name(name: str, value: Any) -> str:

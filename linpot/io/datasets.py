@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import ase.db
 import ase.io
@@ -23,6 +23,7 @@ from linpot.checks import non_negative
 from linpot.errors import FileFormatError, InputError
 from linpot.io.atomic import write_atomically
 from linpot.io.extxyz import Frame, append_xyz, parse_frame, split_frames
+from linpot.io.mlip_cfg import is_cfg, stream_cfg, write_cfg
 from linpot.io.structure_file import hold_structures
 from linpot.io.structure_formats import FORMATS, StructureFormat, format_of_file, format_of_name
 from linpot.structures.dataset import Dataset
@@ -36,6 +37,9 @@ _OPENERS: dict[str, Callable[..., IO[str]]] = {
     ".xz": lzma.open,
 }
 _BROKEN_COMPRESSION = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+
+_CFG = "mlip-cfg"  # like the names of formats of ase.io
+_HEAD = 64  # bytes that tell it
 
 STRUCTURE_MEMORY = 1.0
 """GB of structures that are held; more of them stay in a temporary file."""
@@ -52,14 +56,16 @@ def read_dataset(
     weight_key: str = "weight",
     charges_key: str = INITIAL_CHARGES,
     index: Index = ":",
+    elements: Sequence[str] | None = None,
     structure_memory: float = STRUCTURE_MEMORY,
 ) -> Dataset:
     """
     Read structures with their labels, one after the other.
 
-    Extended XYZ (``.xyz``, ``.extxyz``, also compressed with gz, bz2 or xz) is read strictly;
-    everything else goes through `ase.io`. Structures that take more memory than a bound move into
-    a temporary file and are read from there whenever they are needed; nothing else changes.
+    Extended XYZ (``.xyz``, ``.extxyz``) and the ``.cfg`` of MLIP, also compressed with gz, bz2 or
+    xz, are read strictly; everything else goes through `ase.io`. Structures that take more memory
+    than a bound move into a temporary file and are read from there whenever they are needed;
+    nothing else changes.
 
     Parameters
     ----------
@@ -71,6 +77,8 @@ def read_dataset(
         See `Dataset.from_atoms`.
     index : str, int or slice
         Which frames of each file, "0:100" for example.
+    elements : sequence of str, optional
+        Chemical symbols of the atom types 0, 1, ... of ``.cfg`` files, which do not name them.
     structure_memory : float, GB
         The bound; 0 keeps all of them in a file.
 
@@ -96,7 +104,7 @@ def read_dataset(
     images = (
         (atoms, _with_selection(Path(one).name if short else str(one), index))
         for one in paths
-        for atoms in stream_structures(one, index=index)
+        for atoms in stream_structures(one, index=index, elements=elements)
     )
     places: list[dict[str, str]] = []
 
@@ -109,7 +117,9 @@ def read_dataset(
     return Dataset(hold_structures(structures(), structure_memory), label_places=places)
 
 
-def read_structures(path: PathLike, *, index: Index = ":") -> list[Atoms]:
+def read_structures(
+    path: PathLike, *, index: Index = ":", elements: Sequence[str] | None = None
+) -> list[Atoms]:
     """
     Read the structures of one file, with whatever labels they carry; see `stream_structures`.
 
@@ -118,11 +128,15 @@ def read_structures(path: PathLike, *, index: Index = ":") -> list[Atoms]:
     list of ase.Atoms
         At least one.
     """
-    return list(stream_structures(path, index=index))
+    return list(stream_structures(path, index=index, elements=elements))
 
 
 def stream_structures(
-    path: PathLike, *, index: Index = ":", trust_pickle: bool = False
+    path: PathLike,
+    *,
+    index: Index = ":",
+    elements: Sequence[str] | None = None,
+    trust_pickle: bool = False,
 ) -> Iterator[Atoms]:
     """
     Yield the structures of one file, with whatever labels they carry.
@@ -131,6 +145,8 @@ def stream_structures(
     ----------
     path : path
     index : str, int or slice
+    elements : sequence of str, optional
+        See `read_dataset`.
     trust_pickle : bool
         Whether files that run code when they are opened are opened: data frames of pacemaker.
 
@@ -152,6 +168,8 @@ def stream_structures(
     _refuse_absent(file)
     if _is_extxyz(file):
         images = _stream_extxyz(file, selection)
+    elif _is_cfg(file):
+        images = _stream_cfg(file, selection, elements)
     else:
         images = _stream_any(file, selection, trust_pickle)
     seen = False
@@ -174,8 +192,8 @@ def write_structures(
     Parameters
     ----------
     path : path
-        Its ending tells the format: ``.extxyz``, ``.xyz`` (both extended XYZ), ``.db``,
-        ``.traj`` ..., with ``.gz`` for compression.
+        Its ending tells the format: ``.extxyz``, ``.xyz`` (both extended XYZ), ``.cfg`` (of MLIP),
+        ``.db``, ``.traj`` ..., with ``.gz`` for compression.
     atoms : iterable of ase.Atoms
         Not modified. Taken one after the other for extended XYZ, databases and the formats of
         `linpot.io.structure_formats`; held together for others.
@@ -222,9 +240,12 @@ def _write_as(kind: str, file: Path, images: Iterable[Atoms]) -> None:
     if own is not None and own.write is not None:
         own.write(file, images)
     elif kind == "extxyz":
-        with _OPENERS.get(file.suffix.lower(), open)(file, "wt", encoding="utf-8") as stream:
+        with _opener(file)(file, "wt", encoding="utf-8") as stream:
             for image in images:
                 append_xyz(stream, image)
+    elif kind == _CFG:
+        with _opener(file)(file, "wt", encoding="utf-8") as stream:
+            write_cfg(stream, images)
     elif kind == "db":
         with ase.db.connect(file, type="db", append=False) as database:
             for image in images:
@@ -246,6 +267,8 @@ def format_by_name(path: PathLike) -> str:
     file = Path(path)
     if _is_extxyz(file):
         return "extxyz"
+    if _ending(file) == ".cfg":
+        return _CFG
     own = format_of_name(file)
     if own is None:
         return _kind_by_name(file)
@@ -254,11 +277,29 @@ def format_by_name(path: PathLike) -> str:
     return own.name
 
 
-def _is_extxyz(file: Path) -> bool:
+def _ending(file: Path) -> str:
     suffixes = [s.lower() for s in file.suffixes]
     if suffixes and suffixes[-1] in _OPENERS:
         suffixes.pop()
-    return bool(suffixes) and suffixes[-1] in (".xyz", ".extxyz")
+    return suffixes[-1] if suffixes else ""
+
+
+def _opener(file: Path) -> Callable[..., IO[str]]:
+    return _OPENERS.get(file.suffix.lower(), open)
+
+
+def _is_extxyz(file: Path) -> bool:
+    return _ending(file) in (".xyz", ".extxyz")
+
+
+def _is_cfg(file: Path) -> bool:
+    """Look into the file: AtomEye has files of this name as well."""
+    try:
+        with _opener(file)(file, "rb") as stream:
+            head: Any = stream.read(_HEAD)
+    except (OSError, *_BROKEN_COMPRESSION):
+        return False
+    return is_cfg(head)
 
 
 def _kind_by_name(file: Path) -> str:
@@ -326,19 +367,33 @@ def _stream_extxyz(file: Path, selection: slice) -> Iterator[Atoms]:
 def _frames(file: Path) -> Iterator[Frame]:
     """Yield the frames of a file, of which there must be one."""
     first = True
+    for frame in split_frames(_lines(file), str(file)):
+        first = False
+        yield frame
+    if first:
+        raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
+
+
+def _lines(file: Path) -> Iterator[str]:
+    """Yield the lines of a text file, compressed or not."""
     try:
-        with _OPENERS.get(file.suffix.lower(), open)(file, "rt", encoding="utf-8") as stream:
-            for frame in split_frames(stream, str(file)):
-                first = False
-                yield frame
+        with _opener(file)(file, "rt", encoding="utf-8") as stream:
+            yield from stream
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{file} must be text, got other bytes: {error}") from error
     except _BROKEN_COMPRESSION as error:
         raise FileFormatError(
             f"{file} must be a complete {file.suffix} file: {error}; copy it again"
         ) from error
-    if first:
-        raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
+
+
+def _stream_cfg(file: Path, selection: slice, elements: Sequence[str] | None) -> Iterator[Atoms]:
+    images = stream_cfg(_lines(file), str(file), elements)
+    ends = (selection.start, selection.stop, selection.step)
+    if all(end is None or end >= 0 for end in ends):
+        yield from islice(images, *ends)
+    else:  # what is counted from the end is held
+        yield from list(images)[selection]
 
 
 def _stream_any(file: Path, selection: slice, trust_pickle: bool) -> Iterator[Atoms]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -97,6 +98,13 @@ class KernelProgram:
             program.leaf_right[program.feature_leaf],
             program.feature_coefficient,
         )
+
+    def with_table(self, table: Floats) -> KernelProgram:
+        """Return the same program with other radial functions, tabulated at the same places."""
+        other = copy(self)
+        (parameters, recurrence, harmonic, _), *rest = self.arrays
+        other.arrays = ((parameters, recurrence, harmonic, table), *rest)
+        return other
 
     def leaf_weights(self, coefficients: Floats) -> Floats:
         """Fold coefficients float64[n_outputs, n_features] into leaves, in kernel order."""

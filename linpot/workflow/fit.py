@@ -24,6 +24,7 @@ from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.joint_energies import JOINT, fits_energies_jointly, with_joint_energies
 from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.provenance import provenance
+from linpot.workflow.radial_learning import with_learned_radials
 from linpot.workflow.regression import collect_factors, noise_of
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
@@ -119,6 +120,7 @@ def run_fit(
     settings = settings or FitSettings()
     monitor = monitor or Silent()
     check_test(train, test)
+    settings = with_learned_radials(train, settings, monitor.stage, monitor.advance)
     plan = plan_fit(train, settings, test=test)
     monitor.planned(plan)
     plan = add_charges(plan, train, settings, monitor)
@@ -196,6 +198,7 @@ def prepare_fit(
     """
     settings = settings or FitSettings()
     monitor = monitor or Silent()
+    settings = with_learned_radials(train, settings, monitor.stage, monitor.advance)
     plan = plan_fit(train, settings)
     monitor.planned(plan)
     plan = add_charges(plan, train, settings, monitor)

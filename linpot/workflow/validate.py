@@ -174,7 +174,9 @@ def validate(
     """
     model = model_of(source)
     elements = () if structure is None else tuple(dict.fromkeys(structure.symbols))
-    subject = make_subject(source if model is None else model, elements=elements if model is None else ())
+    subject = make_subject(
+        source if model is None else model, elements=elements if model is None else ()
+    )
     atoms = usual_crystal(subject.elements) if structure is None else structure
     known = _shipped(atoms) if references is None else _given(references)
     melts = melting_temperature(atoms) if melting is None else melting

@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 
 from linpot.baselines.zbl import ZBL
 from linpot.basis.families import build_basis
+from linpot.basis.mtp import Mtp, n_radial_of
 from linpot.basis.radial import RadialParameters
 from linpot.basis.snap import Snap
 from linpot.basis.specification import BasisSpecification
 from linpot.constants import COULOMB
 from linpot.lammps.pace_potential import PacePotential
 from linpot.lammps.yace_parser import parse_yace
+from linpot.mlip.files import read_mtp
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.structure import Structure
+from tests.mtp_files import TWO_SPECIES
 
 Floats = NDArray[np.float64]
 
@@ -110,6 +113,20 @@ def pace(name: str) -> PacePotential:
     return PacePotential(parse_yace((FOREIGN / f"{name}.yace").read_text()))
 
 
+@cache
+def mtp(n_elements: int, level: int) -> LinearPotential:
+    """Moment contractions with random radial functions for every ordered pair of species."""
+    elements = ELEMENTS[n_elements]
+    rng = np.random.default_rng(level)
+    mixing = {
+        f"{a}-{b}": rng.normal(size=(n_radial_of(level), 4)) for a in elements for b in elements
+    }
+    choices = Mtp(level=level, n_radial=4, learn=0, mixing=mixing)
+    basis = build_basis(choices.specify(elements, radial_of(elements)))
+    coefficients = rng.normal(size=basis.n_features) * 0.1 ** (basis.body_orders - 2.0)
+    return LinearPotential(basis, coefficients, {s: ISOLATED[s] for s in elements})
+
+
 MODELS: dict[str, Callable[[], EnergyModel]] = {
     "linear-1-order-5": lambda: linear(1, 5),
     "linear-2-order-4": lambda: linear(2, 4),
@@ -119,6 +136,8 @@ MODELS: dict[str, Callable[[], EnergyModel]] = {
     "snap-quadratic": lambda: snap(quadratic=True),
     "snap-chem": lambda: snap(chem=True),
     "pace": lambda: pace("densities"),
+    "mtp": lambda: mtp(2, 10),
+    "mtp-file": lambda: read_mtp(TWO_SPECIES, ("Si", "C")),
 }
 
 
