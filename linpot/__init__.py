@@ -29,6 +29,7 @@ from linpot.calculators.lammps_driver import LammpsDriver
 from linpot.calculators.uncertain_calculator import UncertainCalculator
 from linpot.charges.local_charges import LocalCharges
 from linpot.charges.local_rungs import LatentRung, LocalRung
+from linpot.charges.lode import LodePotential, LodeRung
 from linpot.curation.check import check_data
 from linpot.curation.finding import CheckResult, Finding
 from linpot.curation.repair import Repair
@@ -119,6 +120,8 @@ __all__ = [
     "LinpotCalculator",
     "LocalCharges",
     "LocalRung",
+    "LodePotential",
+    "LodeRung",
     "MatchingPursuit",
     "MemoryCache",
     "Mixing",

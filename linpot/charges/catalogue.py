@@ -7,11 +7,12 @@ from dataclasses import fields
 from typing import Any
 
 from linpot.charges.local_rungs import LatentRung, LocalRung
+from linpot.charges.lode import LodeRung
 from linpot.charges.training import ChargeRung
 from linpot.errors import InputError
 from linpot.model.protocol import EnergyModel
 
-RUNGS: dict[str, type[ChargeRung]] = {rung.name: rung for rung in (LocalRung, LatentRung)}
+RUNGS: dict[str, type[ChargeRung]] = {rung.name: rung for rung in (LocalRung, LatentRung, LodeRung)}
 
 NONE = "none"
 

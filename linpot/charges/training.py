@@ -22,6 +22,9 @@ from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
 
+MOST_ATOMS = 1000
+"""Of a structure in joint training: its dense fields take 24 n^2 bytes."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -52,6 +55,25 @@ class Training:
     prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
     threads: int = 1
     say: Callable[[str], None] = lambda line: None
+
+    def beside(self, n_functions: int) -> Training:
+        """
+        Return the same training with a learned part of at most so many functions.
+
+        Raises
+        ------
+        InputError
+            If a structure is too large for joint training.
+        """
+        largest = int(self.data.contents.sizes.max())
+        if largest > MOST_ATOMS:
+            raise InputError(
+                f"joint training of charges is for structures of at most {MOST_ATOMS} atoms, got "
+                f"{largest}; leave larger ones out of it"
+            )
+        if max(self.basis.n_functions.values()) <= n_functions:
+            return self
+        return replace(self, basis=charge_basis(self.basis, n_functions, None))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from linpot.structures.structure import Structure
 
 RULES = ("auto", "isolated", "least-squares", "joint")
 LEAST_SQUARES = "least squares"
+"""Source of energies by composition."""
+
 _AGREE = 1e-4  # eV; isolated atoms of one element that differ by more are a contradiction
 
 
@@ -58,9 +60,10 @@ def find_reference_energies(
     cutoff : float, A
         An atom without neighbors inside it is isolated.
     rule : {"auto", "isolated", "least-squares", "joint"} or mapping of str to float
-        "auto" takes isolated atoms where the data have them and fits the rest, and so does "joint",
-        whose fitted values are found again with the coefficients; "isolated" insists
-        on them; a mapping gives values, elements it lacks are found by "auto".
+        "auto" takes isolated atoms where the data have them and fits the rest by composition, as
+        does "joint", after which a fit solves for the rest again beside the learned part;
+        "isolated" insists on isolated atoms; a mapping gives values, elements it lacks are found
+        by "auto".
 
     Returns
     -------

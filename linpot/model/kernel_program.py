@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,13 @@ class KernelProgram:
             program.n_nodes,
         )
         groups = _angular_groups(channels, (program.l_max + 1) ** 2)
-        self.arrays = (radials, channels, groups, program.density_constants, products)
+        self.arrays: tuple[Any, ...] = (
+            radials,
+            channels,
+            groups,
+            program.density_constants,
+            products,
+        )
         self.leaves, self._order = _grouped(program.leaf_left, program.leaf_right)
         self.readout = (
             program.feature_offsets,
@@ -102,8 +109,8 @@ class KernelProgram:
     def with_table(self, table: Floats) -> KernelProgram:
         """Return the same program with other radial functions, tabulated at the same places."""
         other = copy(self)
-        (parameters, recurrence, harmonic, _), *rest = self.arrays
-        other.arrays = ((parameters, recurrence, harmonic, table), *rest)
+        radials, *rest = self.arrays
+        other.arrays = ((*radials[:3], table), *rest)
         return other
 
     def leaf_weights(self, coefficients: Floats) -> Floats:

@@ -244,7 +244,7 @@ def gather_rows(
         folds=fold_of,
         progress=monitor.advance,
     )
-    if fits_energies_jointly(settings):
+    if fits_energies_jointly(settings, reference):
         scales = settings.prior.scales(plan.basis)
         factors, reference = with_joint_energies(factors, reference, settings, scales)
     session = FitSession(

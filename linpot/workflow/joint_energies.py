@@ -19,16 +19,17 @@ JOINT = "fitted with the functions"
 _RANK = 1e-8  # singular values of compositions below this share of the largest are open
 
 
-def fits_energies_jointly(settings: FitSettings) -> bool:
+def fits_energies_jointly(settings: FitSettings, reference: ReferenceEnergies) -> bool:
     """
     Whether E0 is free where isolated atoms are missing.
 
-    Families of few functions need that constant: least squares on compositions takes all of the
-    mean energy, and they cannot give it back.
+    Least squares on compositions takes all of the mean energy. Families of few functions cannot
+    give it back, and where all data have one composition it is the mean and nothing else: forces
+    would pay for a learned energy that has to be zero on average.
     """
-    if settings.e0 == "auto":
-        return settings.family_name != "ace"
-    return settings.e0 == "joint"
+    if settings.e0 == "auto" and settings.family_name != "ace":
+        return True
+    return settings.e0 == "joint" or (settings.e0 == "auto" and reference.undetermined)
 
 
 def with_joint_energies(
