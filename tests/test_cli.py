@@ -135,7 +135,7 @@ def test_fit_without_test_writes_null(folder, workplace):
     assert result.exit_code == 0
     assert result.stdout == ""
     assert json.loads(Path("m.json").read_text())["test"] is None
-    assert sorted(os.listdir()) == ["m.json", "potential.linpot"]
+    assert sorted(os.listdir()) == ["m.json", "potential.linpot", "potential.log"]
 
 
 def test_fit_tunes_what_was_not_given(folder, workplace):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.charges.interaction import Interaction, gradients_by_species
 from linpot.charges.local_charges import LocalCharges
 from linpot.charges.projection import project, pull_back_projection

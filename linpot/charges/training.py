@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis, build_basis
+from linpot.basis.basis import Basis
+from linpot.basis.families import build_basis
+from linpot.basis.specification import BasisSpecification
 from linpot.errors import InputError
 from linpot.fitting.priors import SmoothnessPrior
 from linpot.fitting.weights import Weights
@@ -71,8 +73,7 @@ class Training:
             )
         if max(self.basis.n_functions.values()) <= n_functions:
             return self
-        body_order = self.basis.specification.body_order
-        return replace(self, basis=charge_basis(self.basis, n_functions, body_order))
+        return replace(self, basis=charge_basis(self.basis, n_functions, None))
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class ChargeRung(ABC):
 
 
 def charge_basis(
-    basis: Basis, n_functions: int, body_order: int, cutoff: float | None = None
+    basis: Basis, n_functions: int, body_order: int | None, cutoff: float | None = None
 ) -> Basis:
     """
     Return a smaller basis with the radial functions of another one.
@@ -160,9 +161,11 @@ def charge_basis(
     Parameters
     ----------
     basis : Basis
+        Of the ACE family.
     n_functions : int
         Per centre species.
-    body_order : int
+    body_order : int or None
+        As that of the basis if None.
     cutoff : float or None, A
         For all pairs, instead of those of the basis.
 
@@ -173,9 +176,13 @@ def charge_basis(
     Raises
     ------
     InputError
-        If the specification refuses a value.
+        If the basis is not of the ACE family, or its specification refuses a value.
     """
     specification = basis.specification
+    if not isinstance(specification, BasisSpecification):
+        raise InputError(
+            f"`charges` need a learned part of the ACE family, got {specification.family!r}"
+        )
     radial = specification.radial
     if cutoff is not None:
         radial = {pair: replace(own, cutoff=cutoff) for pair, own in radial.items()}
@@ -183,7 +190,7 @@ def charge_basis(
         replace(
             specification,
             radial=radial,
-            body_order=body_order,
+            body_order=body_order or specification.body_order,
             n_functions=n_functions,
             max_degree=None,
         )

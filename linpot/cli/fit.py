@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from linpot.basis.families import FAMILIES, parse_family
 from linpot.cli.console import Terminal, pass_terminal
+from linpot.cli.log_file import log_beside, log_option, write_log
 from linpot.cli.options import (
     PATH,
     WHOLE,
+    CommandOfWords,
     check_outputs,
     config_option,
     json_option,
     key_options,
-    label_keys,
     overwrite_option,
+    reading,
     threads_option,
     verbosity_options,
 )
@@ -27,7 +31,9 @@ from linpot.cli.parsing import (
     make_weights,
     parse_cutoff,
     parse_e0,
+    parse_family_name,
     parse_max_degree,
+    parse_mixing,
     parse_n_functions,
     parse_number,
     parse_solver,
@@ -35,6 +41,7 @@ from linpot.cli.parsing import (
     parse_weights,
 )
 from linpot.cli.progress import ProgressBars
+from linpot.cli.report import check_report, report_fit, report_options
 from linpot.cli.tables import (
     basis_table,
     compression_line,
@@ -63,11 +70,10 @@ from linpot.workflow.plan import FitPlan
 from linpot.workflow.settings import FitSettings, chosen_solver
 from linpot.workflow.tuning_result import CRITERIA
 
-FAMILIES = ("ace",)
 _WEIGHTS = Weights()
 
 
-@click.command()
+@click.command(cls=CommandOfWords)
 @click.argument("train", nargs=-1, type=PATH, metavar="TRAIN...")
 @click.option("--test", multiple=True, type=PATH, help="Data that are only evaluated; repeatable.")
 @click.option(
@@ -127,10 +133,15 @@ _WEIGHTS = Weights()
 @click.option("--force-cap", type=Value("F", parse_number), help="Weigh larger forces down, eV/A.")
 @click.option(
     "--family",
-    type=click.Choice(FAMILIES),
+    type=Value("NAME", parse_family_name),
     default="ace",
     show_default=True,
-    help="Family of basis functions.",
+    help=f"Family of basis functions: {', '.join(FAMILIES)}; with choices after a colon.",
+)
+@click.option(
+    "--mixtures",
+    type=Value("K[,B]", parse_mixing),
+    help="Make functions of body order B (3 if not given) and up of K mixtures of species.",
 )
 @click.option(
     "--solver",
@@ -204,7 +215,7 @@ _WEIGHTS = Weights()
     flag_value=KINDS[0],
     type=click.Choice(KINDS),
     help="Keep calibrated error bars and extrapolation grades in the file (ridge only); pops "
-    "widens the posterior by the misfit. Alone, before another option or at the end: posterior.",
+    "widens the posterior by the misfit.  [without a word: posterior]",
 )
 @click.option(
     "--active-set",
@@ -221,8 +232,10 @@ _WEIGHTS = Weights()
     show_default=True,
     help="Where the potential is saved.",
 )
+@log_option
 @overwrite_option
 @json_option("the numbers of functions and the errors")
+@report_options
 @verbosity_options
 def fit(**options: Any) -> None:
     """
@@ -240,13 +253,16 @@ def fit(**options: Any) -> None:
     if options["uncertainty"] and settings.solver != "ridge":
         raise InputError(f"`--uncertainty` needs a ridge solver, got {settings.solver!r}")
     output, metrics, overwrite = options["output"], options["json"], options["overwrite"]
-    outputs = {"--output": output, "--json": metrics}
-    check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
-    where = {
-        "keys": label_keys(options),
-        "group_key": options["group_key"],
-        "structure_memory": options["structure_memory"],
+    log = log_beside(output, options["log"])
+    outputs = {
+        "--output": output,
+        "--json": metrics,
+        "--report": options["report"],
+        "the log": log,
     }
+    check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
+    check_report(options)
+    where = {**reading(options), "structure_memory": options["structure_memory"]}
     train = read_and_show(terminal, "Training data", train_paths, **where)
     test = read_and_show(terminal, "Test data", test_paths, **where) if test_paths else None
     tuned = None
@@ -271,14 +287,18 @@ def fit(**options: Any) -> None:
             save_potential(result.potential, output, overwrite=overwrite)
     if options["active_set"] and not options["uncertainty"]:
         potential = with_active_set(result.potential, train, threads=settings.threads)
+        result = replace(result, potential=potential)
         save_potential(potential, output, overwrite=True)
     if metrics is not None:
         write_json(metrics, fit_metrics(result) | (origin or {}), overwrite=overwrite)
+    report_fit(terminal, result, train, test, options)
     show_result(terminal, result)
     size = in_bytes(Path(output).stat().st_size)
     terminal.say(f"Saved {output} ({size}) after {terminal.elapsed:.1f} s.")
     if metrics is not None:
         terminal.say(f"Saved {metrics}.")
+    if log is not None:
+        write_log(log, terminal, overwrite=overwrite)
 
 
 def fit_and_keep_error_bars(
@@ -340,7 +360,11 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
             raise InputError("only one of `n_functions` and `us_per_atom` must be given, got both")
         if options["choose_from"] is not None:
             raise InputError("only one of `choose_from` and `us_per_atom` must be given, got both")
+    if parse_family(options["family"]) is not None and n_functions is not None:
+        raise InputError(f"`n_functions` needs family 'ace', got {options['family']!r}")
     return FitSettings(
+        family=options["family"],
+        mixing=options["mixtures"],
         n_functions=500 if n_functions is None else n_functions,
         choose_from=options["choose_from"],
         max_degree=max_degree,
