@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from test_charge_training import molecules, short
 from test_local_charges import model
 
-from linpot.cli.main import command
+from linpot.cli.main import linpot as command
 
 
 def run(*args: object):
-    return CliRunner().invoke(command, [str(a) for a in args], catch_exceptions=False)
+    return CliRunner().invoke(command, [str(a) for a in args])
 
 
 @pytest.fixture
