@@ -60,9 +60,10 @@ def _moving(results: dict[str, Any]) -> str:
     forces = {kind: f"{1e3 * found[kind]['forces_rmse']:.3g}" for kind in ("latent", "local")}
     return "\n".join(
         [
-            f"Charges of {low:.2f} to {high:.2f} e that depend on the environment, by a known model,",
-            f"from energies and forces of {found['n_train']} cells: RMSE",
-            f"{found['charges_rmse']:.1e} e, largest error {found['charges_max_error']:.1e} e; test",
+            f"Charges of {low:.2f} to {high:.2f} e that depend on the environment, by a known",
+            f"model, from energies and forces of {found['n_train']} cells: RMSE",
+            f"{found['charges_rmse']:.1e} e, largest error",
+            f"{found['charges_max_error']:.1e} e; test",
             f"RMSE of forces {forces['latent']} meV/A, without charges {forces['local']} meV/A.",
         ]
     )
