@@ -50,7 +50,8 @@ def ground_state(atoms: Atoms, calculator: Calculator) -> Atoms:
     periodic = bool(moving.pbc.all())
     target = FrechetCellFilter(moving) if periodic else moving
     converged = False
-    for converged in BFGS(target, logfile=None).irun(fmax=1e-4, steps=500):
+    for state in BFGS(target, logfile=None).irun(fmax=1e-4, steps=500):
+        converged = bool(state)
         # at once: a cell that collapses has more and more images within the cutoff
         if periodic and not 0.4 < moving.get_volume() / atoms.get_volume() < 1.6:
             raise NotMeasuredError(
