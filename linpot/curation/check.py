@@ -192,11 +192,11 @@ class _Check:
         atoms = atom_energies(data.structures, numbers)
         self.findings += self.words.atoms(atoms, unit_of_totals(atoms.least_squares))
         units = list(fit.rows)
-        coefficients = fit.solve(
-            energies=units,
-            forces=[unit for unit in units if fit.has_forces(unit)],
-            force_factors=repairs.forces,
-            energy_factors=repairs.energies,
+        coefficients = fit.solve_robustly(
+            units,
+            [unit for unit in units if fit.has_forces(unit)],
+            repairs.forces,
+            repairs.energies,
         )
         offsets = find_offsets(fit, coefficients, repairs.energies)
         for offset in other_references(fit, offsets, repairs.energies):

@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-import ase.db
 import ase.io
 from ase import Atoms
 from ase.io.formats import UnknownFileTypeError, filetype, string2index
@@ -246,11 +245,6 @@ def _write_as(kind: str, file: Path, images: Iterable[Atoms]) -> None:
     elif kind == _CFG:
         with _opener(file)(file, "wt", encoding="utf-8") as stream:
             write_cfg(stream, images)
-    elif kind == "db":
-        with ase.db.connect(file, type="db", append=False) as database:
-            for image in images:
-                info = {k: v for k, v in image.info.items() if k != "key_value_pairs"}
-                database.write(image, data={"info": info})
     else:
         ase.io.write(file, list(images), format=kind)
 
@@ -404,12 +398,7 @@ def _stream_any(file: Path, selection: slice, trust_pickle: bool) -> Iterator[At
         if own is not None:
             yield from _selected(own, file, selection, trust_pickle)
             return
-        for image in ase.io.iread(file, index=selection, do_not_split_by_at_sign=True):
-            # a database keeps what is not a column apart
-            kept = image.info.get("data")
-            if isinstance(kept, dict) and isinstance(kept.get("info"), dict):
-                image.info |= image.info.pop("data")["info"]
-            yield image
+        yield from ase.io.iread(file, index=selection, do_not_split_by_at_sign=True)
     except UnknownFileTypeError as error:
         raise FileFormatError(
             f"{file} must be in a format that ASE reads, got an unknown one; "
