@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.families_tables import families
 from benchmarks.record import RESULTS
 from benchmarks.selection_tables import grades, selection
 from benchmarks.uncertainty_tables import uncertainty
@@ -394,6 +395,11 @@ PAGES = {
         "<!-- table: begin -->",
         "<!-- table: end -->",
         error_bars,
+    ),
+    README.parent / "docs" / "families.md": (
+        "<!-- table: begin -->",
+        "<!-- table: end -->",
+        families,
     ),
     README.parent / "docs" / "electrostatics.md": (
         "<!-- table: begin -->",
