@@ -30,6 +30,7 @@ import linpot
 from benchmarks.record import RESULTS, data_folder, write_results
 from linpot.basis.enumeration import count_functions
 from linpot.basis.mixing import Mixing
+from linpot.basis.mtp import Mtp
 from linpot.basis.radial import RadialParameters
 from linpot.basis.snap import Snap
 from linpot.basis.soap import Soap
@@ -146,6 +147,8 @@ def accuracy(every: int) -> list[dict[str, Any]]:
             "qsnap 2J=6": replace(
                 whole, family=Snap(twojmax=6, quadratic=True), cutoff=cutoffs["qsnap"]
             ),
+            "mtp level 16": replace(whole, family=Mtp(level=16)),
+            "mtp level 20": replace(whole, family=Mtp(level=20)),
             "soap 8, 6": replace(whole, family=Soap()),
             "soap bispectrum 4, 4": replace(whole, family=Soap(4, 4, correlation_order=3)),
         }
