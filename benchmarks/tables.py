@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.charges_tables import local_charges
+from benchmarks.families_tables import families
 from benchmarks.record import RESULTS
 from benchmarks.selection_tables import grades, selection
 from benchmarks.uncertainty_tables import uncertainty
@@ -395,6 +396,11 @@ PAGES = {
         "<!-- table: begin -->",
         "<!-- table: end -->",
         error_bars,
+    ),
+    README.parent / "docs" / "families.md": (
+        "<!-- table: begin -->",
+        "<!-- table: end -->",
+        families,
     ),
     README.parent / "docs" / "electrostatics.md": (
         "<!-- table: begin -->",
