@@ -31,8 +31,9 @@ from linpot.curation.repair import Repair
 from linpot.curation.rewrite import Rewritten, convert_data, merge_data, split_data
 from linpot.curation.splitting import WAYS
 from linpot.errors import InputError
-from linpot.io.datasets import STRUCTURE_MEMORY, format_by_name, read_dataset
+from linpot.io.datasets import STRUCTURE_MEMORY, read_dataset
 from linpot.io.json_file import write_json
+from linpot.io.structure_writing import format_by_name
 
 FOUND, WRONG_INPUT = 1, 2
 """Exit codes: of a check that found something, and of a command that cannot be run."""

@@ -25,7 +25,8 @@ from linpot.curation.stress_labels import judge_stress
 from linpot.curation.structure_scan import scan_structures
 from linpot.curation.wording import Words
 from linpot.errors import InputError
-from linpot.io.datasets import STRUCTURE_MEMORY, PathLike
+from linpot.io.datasets import STRUCTURE_MEMORY
+from linpot.io.file_endings import PathLike
 from linpot.structures.labels import AUTOMATIC, LabelKeys
 from linpot.structures.sequences import LazyStructures
 from linpot.structures.structure import Structure
