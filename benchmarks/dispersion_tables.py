@@ -22,8 +22,8 @@ def dispersion() -> str:
         ),
         _curves("Ethanol of rMD17, PBE without dispersion.", results["ethanol"]["found"]),
         _curves(
-            "The same ethanol, learned whole or as the difference to GFN1-xTB, with and without ZBL. "
-            f"At 50 structures force errors fall by {delta['forces_mae_ratio_at_50']:.1f}.",
+            "The same ethanol, learned whole or as the difference to GFN1-xTB, with and without "
+            f"ZBL. At 50 structures force errors fall by {delta['forces_mae_ratio_at_50']:.1f}.",
             delta["curves"],
         ),
         _source(results),
