@@ -16,12 +16,13 @@ from typing import IO, Any
 
 import ase.io
 from ase import Atoms
-from ase.io.formats import UnknownFileTypeError, filetype, string2index
+from ase.io.formats import UnknownFileTypeError, filetype
 
 from linpot.checks import non_negative
 from linpot.errors import FileFormatError, InputError
 from linpot.io.atomic import write_atomically
 from linpot.io.extxyz import Frame, append_xyz, parse_frame, split_frames
+from linpot.io.frame_selection import Index, frame_selection, name_with_selection
 from linpot.io.mlip_cfg import is_cfg, stream_cfg, write_cfg
 from linpot.io.structure_file import hold_structures
 from linpot.io.structure_formats import FORMATS, StructureFormat, format_of_file, format_of_name
@@ -44,7 +45,6 @@ STRUCTURE_MEMORY = 1.0
 """GB of structures that are held; more of them stay in a temporary file."""
 
 PathLike = str | os.PathLike[str]
-Index = str | int | slice
 
 
 def read_dataset(
@@ -101,7 +101,7 @@ def read_dataset(
         _refuse_absent(Path(one))
     short = len({Path(one).name for one in paths}) == len(paths)
     images = (
-        (atoms, _with_selection(Path(one).name if short else str(one), index))
+        (atoms, name_with_selection(Path(one).name if short else str(one), index))
         for one in paths
         for atoms in stream_structures(one, index=index, elements=elements)
     )
@@ -163,7 +163,7 @@ def stream_structures(
         If the file cannot be read.
     """
     file = Path(path)
-    selection = _selection(index)
+    selection = frame_selection(index)
     _refuse_absent(file)
     if _is_extxyz(file):
         images = _stream_extxyz(file, selection)
@@ -305,28 +305,6 @@ def _kind_by_name(file: Path) -> str:
     if not known:
         raise InputError(f"`path` must end with a known format such as .extxyz, got '{file}'")
     return str(kind)
-
-
-def _selection(index: Index) -> slice:
-    try:
-        chosen = string2index(index) if isinstance(index, str) else index
-        if isinstance(chosen, int) and not isinstance(chosen, bool):
-            chosen = slice(chosen, chosen + 1 or None)
-        if not isinstance(chosen, slice):
-            raise TypeError("neither a number nor a range")
-        chosen.indices(1)  # refuses steps of zero and ends that are no numbers
-    except (TypeError, ValueError) as error:
-        raise InputError(f"`index` must be like '0:100' or ':', got {index!r}") from error
-    return chosen
-
-
-def _with_selection(name: str, index: Index) -> str:
-    # Structures are counted from 0 within the selection, so the selection belongs to the name.
-    selection = _selection(index)
-    if selection in (slice(None), slice(0, None), slice(None, None, 1)):
-        return name
-    ends = ["" if e is None else str(e) for e in (selection.start, selection.stop, selection.step)]
-    return f"{name}@{':'.join(ends[: 3 if ends[2] else 2])}"
 
 
 def _refuse_absent(file: Path) -> None:
