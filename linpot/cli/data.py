@@ -17,8 +17,8 @@ from linpot.cli.options import (
     check_outputs,
     json_option,
     key_options,
-    label_keys,
     overwrite_option,
+    reading,
     threads_option,
     verbosity_options,
 )
@@ -74,8 +74,7 @@ def info(files: tuple[str, ...], **options: Any) -> None:
     check_outputs({"--json": options["json"]}, list(files), overwrite=options["overwrite"])
     found = read_dataset(
         list(files),
-        keys=label_keys(options),
-        group_key=options["group_key"],
+        **reading(options),
         structure_memory=options["structure_memory"],
     )
     summary = found.summary()
@@ -117,8 +116,7 @@ def check(files: tuple[str, ...], **options: Any) -> None:
         result = check_data(
             list(files),
             test=list(options["test"]),
-            keys=label_keys(options),
-            group_key=options["group_key"],
+            **reading(options),
             per_group=options["per_group"],
             structure_memory=options["structure_memory"],
             threads=options["threads"],
@@ -213,8 +211,7 @@ def convert_structures(source: str, **options: Any) -> None:
             source,
             output,
             repair=repair,
-            keys=label_keys(options),
-            group_key=options["group_key"],
+            **reading(options),
             drop=options["drop"] or (),
             skip_refused=options["skip_refused"],
             trust_pickle=options["trust_pickle"],
@@ -312,8 +309,7 @@ def merge(sources: tuple[str, ...], output: str, **options: Any) -> None:
     done = merge_data(
         named,
         output,
-        keys=label_keys(options),
-        group_key=options["group_key"],
+        **reading(options),
         keep_groups=options["keep_groups"],
         overwrite=options["overwrite"],
     )

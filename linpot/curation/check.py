@@ -45,6 +45,7 @@ def check_data(
     test: PathLike | Sequence[PathLike] = (),
     keys: LabelKeys = AUTOMATIC,
     group_key: str = "config_type",
+    elements: Sequence[str] | None = None,
     per_group: int = PER_UNIT,
     structure_memory: float = STRUCTURE_MEMORY,
     threads: int = 1,
@@ -63,6 +64,8 @@ def check_data(
         Structures that must not be among `data`.
     keys : LabelKeys
     group_key : str
+    elements : sequence of str, optional
+        See `read_dataset`.
     per_group : int
         Structures of each group that the quick fit sees, at most.
     structure_memory : float, GB
@@ -94,6 +97,7 @@ def check_data(
                 is_test=is_test,
                 keys=keys,
                 group_key=group_key,
+                elements=elements,
                 structure_memory=structure_memory,
             )
         )

@@ -61,6 +61,7 @@ def read_labelled(
     is_test: bool = False,
     keys: LabelKeys = AUTOMATIC,
     group_key: str = "config_type",
+    elements: Sequence[str] | None = None,
     structure_memory: float = STRUCTURE_MEMORY,
 ) -> LabelledFile:
     """
@@ -72,6 +73,8 @@ def read_labelled(
     is_test : bool
     keys : LabelKeys
     group_key : str
+    elements : sequence of str, optional
+        See `read_dataset`.
     structure_memory : float, GB
         See `read_dataset`.
 
@@ -90,7 +93,7 @@ def read_labelled(
     missing = set(keys.named)
 
     def structures() -> Iterator[Structure]:
-        for place, atoms in enumerate(stream_structures(path)):
+        for place, atoms in enumerate(stream_structures(path, elements=elements)):
             missing.difference_update(q for q in set(missing) if has_key(atoms, q, keys.named[q]))
             try:
                 structure, where = label_structure(

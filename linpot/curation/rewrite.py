@@ -69,6 +69,7 @@ def convert_data(
     repair: Repair | None = None,
     keys: LabelKeys = AUTOMATIC,
     group_key: str = GROUP,
+    elements: Sequence[str] | None = None,
     drop: Collection[int] = (),
     skip_refused: bool = False,
     trust_pickle: bool = False,
@@ -89,6 +90,8 @@ def convert_data(
     keys : LabelKeys
     group_key : str
         Written as ``config_type``.
+    elements : sequence of str, optional
+        See `read_dataset`.
     drop : collection of int
         Places that are left out, from 0.
     skip_refused : bool
@@ -116,7 +119,9 @@ def convert_data(
 
     def images() -> Iterator[Atoms]:
         nonlocal last
-        for place, atoms in enumerate(stream_structures(source, trust_pickle=trust_pickle)):
+        for place, atoms in enumerate(
+            stream_structures(source, elements=elements, trust_pickle=trust_pickle)
+        ):
             last = place
             if progress is not None:
                 progress(place + 1)
@@ -149,6 +154,7 @@ def merge_data(
     *,
     keys: LabelKeys = AUTOMATIC,
     group_key: str = GROUP,
+    elements: Sequence[str] | None = None,
     keep_groups: bool = False,
     overwrite: bool = False,
 ) -> Rewritten:
@@ -162,6 +168,8 @@ def merge_data(
     output : path
     keys : LabelKeys
     group_key : str
+    elements : sequence of str, optional
+        See `read_dataset`.
     keep_groups : bool
         Groups become "name/group" where a name is given.
     overwrite : bool
@@ -181,7 +189,7 @@ def merge_data(
 
     def images() -> Iterator[Atoms]:
         for name, path in sources:
-            for place, atoms in enumerate(stream_structures(path)):
+            for place, atoms in enumerate(stream_structures(path, elements=elements)):
                 structure = _labelled(atoms, place, str(path), keys, group_key)
                 if name is not None:
                     old = structure.group
