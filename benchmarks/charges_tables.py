@@ -58,13 +58,13 @@ def _moving(results: dict[str, Any]) -> str:
     found = results["moving_charges"]
     low, high = found["charges"]
     forces = {kind: f"{1e3 * found[kind]['forces_rmse']:.3g}" for kind in ("latent", "local")}
+    rmse, largest = found["charges_rmse"], found["charges_max_error"]
     return "\n".join(
         [
-            f"Charges of {low:.2f} to {high:.2f} e that depend on the environment, by a known",
-            f"model, from energies and forces of {found['n_train']} cells: RMSE",
-            f"{found['charges_rmse']:.1e} e, largest error",
-            f"{found['charges_max_error']:.1e} e; test",
-            f"RMSE of forces {forces['latent']} meV/A, without charges {forces['local']} meV/A.",
+            f"Charges of {low:.2f} to {high:.2f} e that depend on the environment (known model),",
+            f"from energies and forces of {found['n_train']} cells: RMSE {rmse:.1e} e, largest",
+            f"error {largest:.1e} e; test RMSE of forces {forces['latent']} meV/A, without charges",
+            f"{forces['local']} meV/A.",
         ]
     )
 

@@ -118,18 +118,20 @@ def _solved(
     trainee = LocalTrainee(model)
     scales = trainee.scales(prior)
     factors: FactorSet[Key] = FactorSet(len(scales) + 1)
+    informative = False
     for structure, design in _designs(model, data, threads):
         shares = model.shares_of(structure)
         columns = project(design * scales, shares, 0.0)
         for name, X, y in charge_rows(structure, columns, shares * structure.net_charge):
             if weights.of(structure.group, name) > 0.0:
                 factors.add((structure.group, name), X, y)
-    factor, n_rows = factors.combined(lambda key: weights.of(*key))
-    if n_rows == 0 or not factor[:, -1].any():
+                informative |= bool(np.any(getattr(structure.labels, name)))
+    if not informative:
         raise InputError(
             "all reference charges and dipoles are zero, or their weights are; set "
             "weights.charges or weights.dipole, or name other keys"
         )
+    factor, n_rows = factors.combined(lambda key: weights.of(*key))
     ridge = Ridge(penalty).fit_factor(triangular(factor), n_rows)
     return trainee.with_parameters(ridge.coef_ * scales).model
 

@@ -10,6 +10,7 @@ import click
 from rich.console import RenderableType
 
 from linpot.baselines.zbl import ZBL
+from linpot.charges.local_charges import LocalCharges
 from linpot.cli.console import Terminal, pass_terminal
 from linpot.cli.options import (
     PATH,
@@ -93,6 +94,8 @@ def _show_potential(terminal: Terminal, file: str, potential: EnergyModel) -> No
             terminal.show(_zbl_table(part))
         elif isinstance(part, PacePotential):
             terminal.show(_pace_table(part))
+        elif isinstance(part, LocalCharges):
+            terminal.show(_charges_table(part))
         else:
             told = ", ".join(f"{name} {value}" for name, value in _flat(part.to_state()[0]).items())
             terminal.show(f"Baseline {part.kind}: {told}")
@@ -125,6 +128,15 @@ def _pace_table(part: PacePotential) -> RenderableType:
             f"{document.isolated_atom_energies[i]:.6g}",
         )
     return titled("Potential of LAMMPS pair_style pace, radial functions from tables", table)
+
+
+def _charges_table(part: LocalCharges) -> RenderableType:
+    table = make_table(["element", "functions", "alone (e)", "share", "width (A)"])
+    functions = part.function.basis.n_functions
+    for symbol, charge in part.isolated_charges.items():
+        numbers = (charge, part.shares[symbol], part.widths[symbol])
+        table.add_row(symbol, str(functions[symbol]), *(f"{value:.4g}" for value in numbers))
+    return titled("Charges of the environment", table)
 
 
 def _zbl_table(part: ZBL) -> RenderableType:
