@@ -1,0 +1,1 @@
+"""Charges that are predicted, and the energies that come with them."""
