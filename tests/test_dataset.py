@@ -132,7 +132,9 @@ def test_dataset_of_structures_says_that_labels_were_given():
 
 
 def test_count_of_unknown_label_is_refused():
-    with pytest.raises(InputError, match=r"`label` must be one of energy, forces, stress, got 'ch"):
+    with pytest.raises(
+        InputError, match=r"`label` must be one of charges, dipole, energy, .* got 'charge'"
+    ):
         dataset().count("charge")
 
 

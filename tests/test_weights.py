@@ -26,13 +26,13 @@ def structure(numbers, energy=None, **kwargs) -> Structure:
 
 def test_weight_of_a_group_multiplies_that_of_the_property():
     weights = Weights(energy=50.0, forces=2.0, stress=5.0, groups={"liquid": 0.5})
-    assert [weights.of("liquid", p) for p in PROPERTIES] == [25.0, 1.0, 2.5]
-    assert [weights.of("other", p) for p in PROPERTIES] == [50.0, 2.0, 5.0]
+    assert [weights.of("liquid", p) for p in PROPERTIES] == [25.0, 1.0, 2.5, 5.0, 5.0]
+    assert [weights.of("other", p) for p in PROPERTIES] == [50.0, 2.0, 5.0, 10.0, 10.0]
 
 
 def test_weight_of_a_group_can_differ_between_properties():
     weights = Weights(energy=50.0, forces=2.0, stress=5.0, groups={"surface": {"energy": 2.0}})
-    assert [weights.of("surface", p) for p in PROPERTIES] == [100.0, 2.0, 5.0]
+    assert [weights.of("surface", p) for p in PROPERTIES] == [100.0, 2.0, 5.0, 10.0, 10.0]
 
 
 def test_no_factor_inside_a_group_by_default():
@@ -111,7 +111,8 @@ def test_unknown_group_is_refused_with_its_name():
         ),
         (
             {"groups": {"liquid": {"virial": 1.0}}},
-            "`weights.groups['liquid']` must be one of energy, forces, stress, got 'virial'",
+            "`weights.groups['liquid']` must be one of charges, dipole, energy, forces, stress, "
+            "got 'virial'",
         ),
     ],
 )

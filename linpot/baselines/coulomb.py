@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from linpot import checks
 from linpot.electrostatics.coulomb_sum import DEFAULT_ACCURACY, CoulombSum, check_accuracy
+from linpot.electrostatics.dipoles import charge_extras
 from linpot.errors import InputError
 from linpot.model.prediction import Prediction
 from linpot.model.protocol import EnergyModel
@@ -66,6 +67,7 @@ class Coulomb(EnergyModel):
     per_atom: bool = False
     allow_charged: bool = False
     kind = "coulomb"
+    has_charges = True
 
     def __post_init__(self) -> None:
         if self.charges is not None:
@@ -144,14 +146,14 @@ class Coulomb(EnergyModel):
         threads: int = 1,
     ) -> Prediction:
         """
-        Evaluate the sum; `extras` has `charges` (e), `potentials` (V) and, with forces, `fields`.
+        Evaluate the sum; `extras` has those of `charge_extras`, `potentials` (V) and `fields`.
 
         Atomic energies are ``1/2 q_i phi_i``; atomic virials are not given. See
         `EnergyModel.predict`.
         """
         charges = self.charges_of(structure)
         found = self.sum_of(structure).evaluate(charges, forces=forces, threads=threads)
-        extras = {"charges": charges, "potentials": found.potentials}
+        extras = {**charge_extras(structure, charges), "potentials": found.potentials}
         if found.fields is not None:
             extras["fields"] = found.fields
         return Prediction(

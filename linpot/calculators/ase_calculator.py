@@ -15,7 +15,7 @@ from linpot import checks
 from linpot.model.prediction import Prediction
 from linpot.model.protocol import EnergyModel
 from linpot.structures.neighbors import Neighbors, find_neighbors
-from linpot.structures.structure import Structure, given_charges
+from linpot.structures.structure import Structure, given_charges, given_total_charge
 
 _STRESSES = {"stress", "stresses"}
 _DERIVED = {"forces"} | _STRESSES
@@ -42,7 +42,9 @@ class LinpotCalculator(Calculator):
     parts : bool
         Give the energy of every part too (`energy_short`, `energy_zbl`, ...; see
         `EnergyModel.part_name`) and, with forces, `forces_short`, ...: in `results`, and for
-        ``calculator.get_property("energy_zbl", atoms)``.
+        ``calculator.get_property("energy_zbl", atoms)``. Energies of parts are always given by
+        models with charges, whose `charges` (e) and `dipole` (e A, of molecules, about the origin
+        of the coordinates) answer `atoms.get_charges()` and `atoms.get_dipole_moment()`.
 
     Attributes
     ----------
@@ -71,12 +73,13 @@ class LinpotCalculator(Calculator):
         super().__init__(**kwargs)
         self.model = model
         self.parts = parts
-        if parts:
-            named = [f"{name}_{part}" for part in model.part_names for name in ("energy", "forces")]
-            self.implemented_properties = [  # type: ignore[misc]  # ASE's own way
-                *type(self).implemented_properties,
-                *named,
-            ]
+        self._by_part = parts or model.has_charges
+        named = ("energy", "forces") if parts else ("energy",)
+        self.implemented_properties = [  # type: ignore[misc]  # ASE's own way
+            *type(self).implemented_properties,
+            *(["charges", "dipole"] if model.has_charges else []),
+            *(f"{n}_{part}" for part in model.part_names for n in named if self._by_part),
+        ]
         self.skin = checks.non_negative("skin", skin, "length in A")
         self.threads = checks.integer("threads", threads, low=1)
         self.prediction: Prediction | None = None
@@ -102,7 +105,10 @@ class LinpotCalculator(Calculator):
             if known.has(name) or atoms.has(name):
                 absent = np.zeros(len(atoms))  # ASE takes them for zeros
                 pairs[name] = (known.arrays.get(name, absent), atoms.arrays.get(name, absent))
-        return [name for name, (old, new) in pairs.items() if not np.array_equal(old, new)]
+        changes = [name for name, (old, new) in pairs.items() if not np.array_equal(old, new)]
+        if given_total_charge(known) != given_total_charge(atoms):
+            changes.append("total_charge")
+        return changes
 
     def calculate(
         self,
@@ -131,6 +137,7 @@ class LinpotCalculator(Calculator):
             tuple(self.atoms.pbc),
             name="the structure",
             charges=given_charges(self.atoms),
+            total_charge=given_total_charge(self.atoms),
         )
         if _STRESSES.intersection(properties) and not structure.is_bulk:
             raise PropertyNotImplementedError(
@@ -142,7 +149,7 @@ class LinpotCalculator(Calculator):
         derived = any(p in _DERIVED or p.startswith("forces_") for p in properties)
         given, threads = self._list.neighbors, self.threads
         by_part: dict[str, Prediction] = {}
-        if self.parts:
+        if self._by_part:
             by_part = self.model.predict_parts(structure, given, forces=derived, threads=threads)
             prediction = reduce(Prediction.plus, by_part.values())
         else:
@@ -155,7 +162,7 @@ class LinpotCalculator(Calculator):
         }
         for name, part in by_part.items():
             results[f"energy_{name}"] = part.energy
-            if part.forces is not None:
+            if self.parts and part.forces is not None:
                 results[f"forces_{name}"] = part.forces
         if prediction.atomic_energies is not None:
             results["energies"] = prediction.atomic_energies

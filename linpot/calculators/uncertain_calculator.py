@@ -12,7 +12,7 @@ from ase.calculators.calculator import all_changes
 from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import learned_part
-from linpot.structures.structure import Structure, given_charges
+from linpot.structures.structure import Structure, given_charges, given_total_charge
 from linpot.uncertainty.error_bars import ErrorBars
 from linpot.uncertainty.extrapolation import ActiveSet
 
@@ -82,6 +82,7 @@ class UncertainCalculator(LinpotCalculator):
             tuple(self.atoms.pbc),
             name="the structure",
             charges=given_charges(self.atoms),
+            total_charge=given_total_charge(self.atoms),
         )
         if "forces_std" in properties:
             energy, forces = self.error_bars.half_widths(structure, ONE_SIGMA, threads=self.threads)

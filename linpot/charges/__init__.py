@@ -1,1 +1,1 @@
-"""Charges that are predicted, and the energies that come with them."""
+"""Charges that are predicted: models of them and their training."""

@@ -15,7 +15,7 @@ from linpot.cli.parsing import Value, parse_text, parse_whole
 from linpot.errors import InputError
 from linpot.io.atomic import check_output
 from linpot.io.toml_file import read_toml
-from linpot.structures.labels import LabelKeys
+from linpot.structures.labels import QUANTITIES, LabelKeys
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
@@ -72,6 +72,8 @@ def key_options(function: Function) -> Function:
         help="Key of the group of a structure.",
     )(function)
     for name, what in (
+        ("dipole", "the dipole"),
+        ("charges", "reference charges; initial charges serve where there are no others"),
         ("virial", "the virial, instead of a stress"),
         ("stress", "the stress"),
         ("forces", "the forces"),
@@ -111,7 +113,7 @@ def config_option(function: Function) -> Function:
 
 def label_keys(options: dict[str, Any]) -> LabelKeys:
     """Return where labels are, from the values of `key_options`."""
-    return LabelKeys(**{q: options[f"{q}_key"] for q in ("energy", "forces", "stress", "virial")})
+    return LabelKeys(**{quantity: options[f"{quantity}_key"] for quantity in QUANTITIES})
 
 
 def check_outputs(

@@ -49,7 +49,8 @@ def predict(
     """
     Write STRUCTURES with the energy, forces and stress that MODEL predicts.
 
-    The stress is written for structures that are periodic in all three directions. The ending of
+    The stress is written for structures that are periodic in all three directions, charges and the
+    dipoles of molecules where MODEL has charges. The ending of
     the output tells its format; extended XYZ keeps everything. A grade above 1 says that an atom
     lies outside of the training data (docs/uncertainty.md).
     """
@@ -104,6 +105,9 @@ def _with_prediction(
     results = {"energy": prediction.energy, "forces": prediction.forces}
     if structure.is_bulk:
         results["stress"] = prediction.stress(structure)
+    for name in ("charges", "dipole"):
+        if name in prediction.extras:
+            results[name] = prediction.extras[name]
     labelled = atoms.copy()
     labelled.calc = SinglePointCalculator(labelled, **results)
     return labelled

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from linpot.basis.ace import Basis
 from linpot.constants import GPA_PER_EV_A3
+from linpot.structures.structure import LABELS
 from linpot.structures.summary import DatasetSummary, GroupSummary
 from linpot.validation.compression import Compression
 from linpot.validation.dimers import DimerCurve
@@ -22,6 +23,8 @@ _ERRORS = (  # property, title, factor to the printed unit
     ("energy", "Energy errors (meV/atom)", 1e3),
     ("forces", "Force errors, per component (eV/A)", 1.0),
     ("stress", "Stress errors, per component (GPa)", GPA_PER_EV_A3),
+    ("charges", "Charge errors (me)", 1e3),
+    ("dipole", "Dipole errors, per component (e A)", 1.0),
 )
 _WIDE = 100  # columns that two data sets take side by side
 _STATISTICS = (("n", "n"), ("mae", "MAE"), ("rmse", "RMSE"), ("p95", "p95"), ("max", "max"))
@@ -66,8 +69,10 @@ def data_table(title: str, summary: DatasetSummary) -> RenderableType:
 def label_lines(summary: DatasetSummary) -> str:
     """Return where each label was found, a line each."""
     lines = ["Where the labels are"]
-    for label in ("energy", "forces", "stress"):
+    for label in LABELS:
         places = summary.keys_found.get(label, {})
+        if label not in LABELS[:3] and not places:
+            continue  # most data have neither charges nor dipoles
         found = ", ".join(f"{place} ({count})" for place, count in places.items())
         lines.append(f"  {label + ':':<8}{found or 'none found'}")
     return "\n".join(lines)

@@ -18,7 +18,7 @@ from linpot import checks
 from linpot.errors import InputError
 from linpot.structures.structure import Structure
 
-PROPERTIES = ("energy", "forces", "stress")
+PROPERTIES = ("energy", "forces", "stress", "charges", "dipole")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Weights:
         For every force component.
     stress : float, 1/eV
         For the virial per atom, so that stresses of dense and dilute cells count alike.
+    charges : float, 1/e
+        For the charge of every atom, in fits of charges.
+    dipole : float, 1/(e A)
+        For every component of a dipole, in fits of charges.
     groups : mapping of str to float or to mapping of property to float
         Factors for groups of structures: ``{"liquid": 0.5, "surface": {"energy": 2.0}}``.
     energy_window : float or None, eV
@@ -46,6 +50,8 @@ class Weights:
     energy: float = 200.0
     forces: float = 1.0
     stress: float = 3.0
+    charges: float = 10.0
+    dipole: float = 10.0
     groups: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
     energy_window: float | None = None
     force_cap: float | None = None
@@ -121,9 +127,7 @@ class Weights:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for provenance."""
         return {
-            "energy": self.energy,
-            "forces": self.forces,
-            "stress": self.stress,
+            **{name: getattr(self, name) for name in PROPERTIES},
             "groups": {k: dict(v) if isinstance(v, Mapping) else v for k, v in self.groups.items()},
             "energy_window": self.energy_window,
             "force_cap": self.force_cap,

@@ -23,7 +23,9 @@ from linpot.structures.sequences import LazyStructures, structure_bytes
 from linpot.structures.structure import Labels, Structure
 
 _HEAD = struct.Struct("<qqqqdd")  # atoms, flags, bytes of group and name, weight, energy
-_ENERGY, _FORCES, _STRESS, _CHARGES = 8, 16, 32, 64  # flags; 1, 2 and 4 are the periodic directions
+# flags; 1, 2 and 4 are the periodic directions
+_ENERGY, _FORCES, _STRESS, _CHARGES, _TOTAL = 8, 16, 32, 64, 128
+_LABEL_CHARGES, _DIPOLE = 256, 512
 
 
 class StructureFile(LazyStructures):
@@ -119,12 +121,22 @@ def _packed(structure: Structure) -> bytes:
     flags += _ENERGY * (labels.energy is not None)
     flags += _FORCES * (labels.forces is not None) + _STRESS * (labels.stress is not None)
     flags += _CHARGES * (structure.charges is not None)
+    flags += _TOTAL * (structure.total_charge is not None)
+    flags += _LABEL_CHARGES * (labels.charges is not None) + _DIPOLE * (labels.dipole is not None)
     group, name = structure.group.encode(), structure.name.encode()
     head = _HEAD.pack(
         structure.n_atoms, flags, len(group), len(name), structure.weight, labels.energy or 0.0
     )
-    charges = structure.charges
-    arrays = (structure.positions, structure.cell, labels.forces, labels.stress, charges)
+    arrays = (
+        structure.positions,
+        structure.cell,
+        labels.forces,
+        labels.stress,
+        structure.charges,
+        structure.total_charge,
+        labels.charges,
+        labels.dipole,
+    )
     reals = [np.asarray(array, dtype="<f8").tobytes() for array in arrays if array is not None]
     return b"".join([head, *reals, structure.numbers.astype(np.uint8).tobytes(), group, name])
 
@@ -144,6 +156,9 @@ def _unpacked(content: bytearray) -> Structure:
     forces = reals(n_atoms, 3) if flags & _FORCES else None
     stress = reals(6) if flags & _STRESS else None
     charges = reals(n_atoms) if flags & _CHARGES else None
+    total = float(reals(1)[0]) if flags & _TOTAL else None
+    label_charges = reals(n_atoms) if flags & _LABEL_CHARGES else None
+    dipole = reals(3) if flags & _DIPOLE else None
     numbers = np.frombuffer(content, dtype=np.uint8, count=n_atoms, offset=at).astype(np.int64)
     at += n_atoms
     return Structure(
@@ -151,9 +166,10 @@ def _unpacked(content: bytearray) -> Structure:
         positions,
         cell,
         (bool(flags & 1), bool(flags & 2), bool(flags & 4)),
-        labels=Labels(energy if flags & _ENERGY else None, forces, stress),
+        labels=Labels(energy if flags & _ENERGY else None, forces, stress, label_charges, dipole),
         group=content[at : at + group].decode(),
         weight=weight,
         name=content[at + group : at + group + name].decode(),
         charges=charges,
+        total_charge=total,
     )

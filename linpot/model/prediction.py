@@ -34,7 +34,8 @@ class Prediction:
     atomic_virials : float64[n_atoms, 6] or None, eV
         ``-dE_i/dstrain`` of every atomic energy, xx yy zz yz xz xy; sum to `virial`.
     extras : mapping of str to arrays
-        Whatever else a model offers ("charges", ...).
+        Whatever else a model offers: "charges" (float64[n_atoms], e) and, of molecules, "dipole"
+        (float64[3], e A, about the origin of the coordinates), ...
     """
 
     energy: float

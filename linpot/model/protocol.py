@@ -36,6 +36,11 @@ class EnergyModel(ABC):
     can_be_scanned: ClassVar[bool] = True
 
     @property
+    def has_charges(self) -> bool:
+        """Whether predictions have `charges` and, of molecules, `dipole` among their extras."""
+        return False
+
+    @property
     def part_name(self) -> str:
         """What results call this part of an energy: `kind`, or one word for several kinds."""
         return self.kind

@@ -62,6 +62,11 @@ class ModelSum(ManyAtOnce):
         return tuple(s for s in self.parts[0].elements if s in shared)
 
     @property
+    def has_charges(self) -> bool:
+        """Whether a part has charges."""
+        return any(part.has_charges for part in self.parts)
+
+    @property
     def part_names(self) -> tuple[str, ...]:
         """Names of the parts, each once."""
         return tuple(dict.fromkeys(part.part_name for part in self.parts))

@@ -9,9 +9,7 @@ from sys import intern
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.structures.structure import Structure
-
-LABELS = ("energy", "forces", "stress")
+from linpot.structures.structure import LABELS, Structure
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Contents:
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """Labelled numbers of each structure, rows of a design matrix: int64[n_structures]."""
+        """Rows of each structure in a fit of energies, forces, stresses: int64[n_structures]."""
         has = self.present
         return has["energy"] + 3 * self.sizes * has["forces"] + 6 * has["stress"]
 

@@ -13,11 +13,11 @@ from ase.data import chemical_symbols
 
 from linpot.checks import integer, one_of
 from linpot.errors import InputError
-from linpot.structures.contents import LABELS, Contents
+from linpot.structures.contents import Contents
 from linpot.structures.from_atoms import MEMORY, label_structures
 from linpot.structures.labels import AUTOMATIC, LabelKeys
 from linpot.structures.sequences import LazyStructures, structure_bytes
-from linpot.structures.structure import INITIAL_CHARGES, Structure
+from linpot.structures.structure import INITIAL_CHARGES, LABELS, Structure
 from linpot.structures.summary import DatasetSummary, summarise
 
 
@@ -87,8 +87,8 @@ class Dataset(Sequence[Structure]):
             Key of `info`, with "config_weight" as a synonym; multiplies the residuals of the
             structure, 1 where absent.
         charges_key : str
-            Key of `arrays` with given charges (`Structure.charges`, not a label); one that is named
-            must be in every structure.
+            Key of `arrays` with given charges (`Structure.charges`); one that is named must be in
+            every structure. They are also the label "charges" of structures without another.
         source : str or sequence of str
             Where the structures come from, for messages: one for all, or one for each.
 
@@ -147,7 +147,11 @@ class Dataset(Sequence[Structure]):
         return Dataset(structures, label_places=self._label_places + other._label_places)
 
     def __repr__(self) -> str:
-        labels = ", ".join(f"{label} {self.count(label)}" for label in LABELS)
+        labels = ", ".join(
+            f"{label} {self.count(label)}"
+            for label in LABELS
+            if label in LABELS[:3] or self.count(label)
+        )
         symbols = " ".join(self.symbols)
         return f"Dataset({len(self)} structures, {self.n_atoms} atoms of {symbols}; {labels})"
 
@@ -198,7 +202,7 @@ class Dataset(Sequence[Structure]):
         }
 
     def count(self, label: Any) -> int:
-        """Return the number of structures that carry a label ("energy", "forces", "stress")."""
+        """Return the number of structures that carry a label such as "energy"."""
         one_of("label", label, LABELS)
         return int(self.contents.present[label].sum())
 
@@ -247,6 +251,10 @@ class Dataset(Sequence[Structure]):
                     digest.update((np.asarray(value, dtype="<f8") + 0.0).tobytes())  # -0 is 0
             if s.charges is not None:
                 digest.update(b"q" + (s.charges.astype("<f8") + 0.0).tobytes())
+            extra = {b"Q": s.labels.charges, b"d": s.labels.dipole, b"t": s.total_charge}
+            for tag, more in extra.items():
+                if more is not None:
+                    digest.update(tag + (np.asarray(more, dtype="<f8") + 0.0).tobytes())
         return digest.hexdigest()
 
     @staticmethod

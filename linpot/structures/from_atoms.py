@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from ase import Atoms
@@ -98,7 +99,12 @@ def _structure(
         )
     _refuse_overlaps(structure)
     found = find_labels(atoms, keys, name)
-    return structure.with_labels(found.labels), found.keys
+    labels, places = found.labels, found.keys
+    asked = "charges" in keys.named or keys.ignores("charges")
+    if labels.charges is None and structure.charges is not None and not asked:
+        labels = replace(labels, charges=structure.charges)
+        places = {**places, "charges": f"arrays[{charges_key!r}]"}
+    return structure.with_labels(labels), places
 
 
 def _weight(atoms: Atoms, weight_key: str, name: str) -> float:

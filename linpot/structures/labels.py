@@ -27,7 +27,10 @@ _STEMS = {
     "forces": ("forces", "force"),
     "stress": ("stress",),
     "virial": ("virial", "virials"),
+    "charges": ("charges",),
+    "dipole": ("dipole", "dipole_moment"),
 }
+_IN_ARRAYS = ("forces", "charges")
 _DECORATIONS = ("{}", "ref_{}", "dft_{}", "{}_ref", "{}_dft")
 
 #: Names under which labels are recognised, in any case and with "-" for "_".
@@ -35,6 +38,9 @@ NAMES = {
     quantity: tuple(decoration.format(stem) for stem in stems for decoration in _DECORATIONS)
     for quantity, stems in _STEMS.items()
 }
+
+QUANTITIES = ("energy", "forces", "stress", "virial", "charges", "dipole")
+"""What `LabelKeys` can name."""
 
 # Two candidates agree within single precision (6e-8) or what six printed decimals leave.
 _RELATIVE, _ABSOLUTE = 1e-7, 1e-6
@@ -56,6 +62,10 @@ class LabelKeys:
     virial : str or None
         Same label as `stress`: virial = -volume * stress. If one of the two is named, only that
         one is looked for.
+    charges : str or None
+        Given charges serve where nothing else is found.
+    dipole : str or None
+        Of structures that are periodic it is not looked for: it depends on the choice of images.
 
     Raises
     ------
@@ -67,9 +77,11 @@ class LabelKeys:
     forces: str | None = None
     stress: str | None = None
     virial: str | None = None
+    charges: str | None = None
+    dipole: str | None = None
 
     def __post_init__(self) -> None:
-        for quantity in ("energy", "forces", "stress", "virial"):
+        for quantity in QUANTITIES:
             key = getattr(self, quantity)
             if key is not None and (not isinstance(key, str) or not key.strip()):
                 raise InputError(f"`{quantity}` key must be a name or 'none', got {key!r}")
@@ -82,7 +94,7 @@ class LabelKeys:
     @property
     def named(self) -> dict[str, str]:
         """Keys that the user named, by quantity; neither automatic nor ignored ones."""
-        every = {q: getattr(self, q) for q in ("energy", "forces", "stress", "virial")}
+        every = {q: getattr(self, q) for q in QUANTITIES}
         return {q: key for q, key in every.items() if key is not None and key.lower() != "none"}
 
     def ignores(self, quantity: str) -> bool:
@@ -122,14 +134,15 @@ class _Candidate:
 
 def find_labels(atoms: Atoms, keys: LabelKeys = AUTOMATIC, name: str = "structure") -> FoundLabels:
     """
-    Find energy, forces and stress of one structure.
+    Find energy, forces, stress, charges and dipole of one structure.
 
     The label `energy` is what ASE calls `energy` (the result of `get_potential_energy()`, with
     smearing the value extrapolated to zero width). The force-consistent `free_energy` is taken
     only where there is no `energy`; where both exist and differ, `keys` says so, and
     ``LabelKeys(energy="free_energy")`` takes the other one for the whole data set.
 
-    A named key is looked for in `info` (forces: `arrays`) first, then in the calculator's results.
+    A named key is looked for in `info` (forces, charges: `arrays`) first, then in the calculator's
+    results.
 
     Parameters
     ----------
@@ -167,6 +180,8 @@ def find_labels(atoms: Atoms, keys: LabelKeys = AUTOMATIC, name: str = "structur
             *_read(candidates, "stress", atoms, name),
             *_read(candidates, "virial", atoms, name),
         ],
+        "charges": _read(candidates, "charges", atoms, name),
+        "dipole": _read(candidates, "dipole", atoms, name),
     }
     for label, values in found.items():
         _refuse_contradiction(label, values, name)
@@ -178,6 +193,8 @@ def find_labels(atoms: Atoms, keys: LabelKeys = AUTOMATIC, name: str = "structur
         energy=None if value["energy"] is None else float(value["energy"]),
         forces=value["forces"],
         stress=value["stress"],
+        charges=value["charges"],
+        dipole=value["dipole"],
     )
     return FoundLabels(labels=labels, keys=places)
 
@@ -197,12 +214,12 @@ def _candidates(atoms: Atoms, keys: LabelKeys) -> Iterator[_Candidate]:
     named = keys.named
     for quantity, key in named.items():
         yield from _with_key(atoms, quantity, key)
-    automatic = {"forces"} - set(named)
+    automatic = {"forces", "charges", "dipole"} - set(named)
     if "energy" not in named:
         automatic |= {"energy", "free_energy"}
     if not {"stress", "virial"} & set(named):
         automatic |= {"stress", "virial"}
-    ignored = {q for q in ("energy", "forces", "stress", "virial") if keys.ignores(q)}
+    ignored = {q for q in QUANTITIES if keys.ignores(q)}
     ignored |= {"free_energy"} if "energy" in ignored else set()
     ignored |= {"virial"} if "stress" in ignored else set()
     for quantity in sorted(automatic - ignored):
@@ -226,12 +243,12 @@ def _with_key(atoms: Atoms, quantity: str, key: str) -> Iterator[_Candidate]:
 def _result(atoms: Atoms, quantity: str, key: str) -> Iterator[_Candidate]:
     value = _results(atoms).get(key)
     if value is not None:
-        where = "calculator" if key in ("energy", "forces", "stress") else f"calculator ({key})"
+        where = "calculator" if key in QUANTITIES else f"calculator ({key})"
         yield _Candidate(quantity, key, where, value)
 
 
 def _holder(atoms: Atoms, quantity: str) -> tuple[str, dict[Any, Any]]:
-    return ("arrays", atoms.arrays) if quantity == "forces" else ("info", atoms.info)
+    return ("arrays", atoms.arrays) if quantity in _IN_ARRAYS else ("info", atoms.info)
 
 
 def _results(atoms: Atoms) -> dict[str, Any]:
@@ -269,7 +286,7 @@ def _read(
 
 
 def _checked(candidate: _Candidate, atoms: Atoms, name: str) -> NDArray[np.float64] | None:
-    """Return the value in the shape of its label, or None for an undefined stress of zero."""
+    """Return the value in the shape of its label, or None for what is not defined."""
     quantity = candidate.quantity.removeprefix("free_")
     place = f"{name} (from {candidate.where})"
     try:
@@ -282,6 +299,11 @@ def _checked(candidate: _Candidate, atoms: Atoms, name: str) -> NDArray[np.float
         return finite_array(quantity, raw.reshape(()) if raw.size == 1 else raw, [], place).copy()
     if quantity == "forces":
         return finite_array(quantity, raw, [len(atoms), 3], place).copy()
+    if quantity == "charges":
+        return finite_array(quantity, raw, [len(atoms)], place).copy()
+    if quantity == "dipole":
+        dipole = finite_array(quantity, raw, [3], place).copy()
+        return None if atoms.pbc.any() else dipole
     if raw.shape not in ((6,), (9,), (3, 3)):
         shape = list(raw.shape)
         raise InputError(f"`{quantity}` must have shape [6], [9] or [3, 3], got {shape} in {place}")

@@ -42,5 +42,7 @@ def structure_bytes(structure: Structure) -> int:
         structure.charges,
         labels.forces,
         labels.stress,
+        labels.charges,
+        labels.dipole,
     )
     return 1200 + sum(0 if array is None else array.nbytes for array in arrays)

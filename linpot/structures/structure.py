@@ -15,6 +15,11 @@ from linpot.errors import InputError
 INITIAL_CHARGES = "initial_charges"
 """Where ASE keeps given charges."""
 
+LABELS = ("energy", "forces", "stress", "charges", "dipole")
+"""Names of all labels."""
+
+_WHOLE = 1e-3  # e: a sum of charges so close to a whole number is that number
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -28,16 +33,22 @@ class Labels:
     forces : float64[n_atoms, 3] or None, eV/A
     stress : float64[6] or None, eV/A^3
         Voigt xx yy zz yz xz xy, tension positive (the sign of ASE).
+    charges : float64[n_atoms] or None, e
+        Only fits of charges look at them.
+    dipole : float64[3] or None, e A
+        ``sum q r`` about the origin of the coordinates; of structures that are not periodic.
     """
 
     energy: float | None = None
     forces: NDArray[np.float64] | None = None
     stress: NDArray[np.float64] | None = None
+    charges: NDArray[np.float64] | None = None
+    dipole: NDArray[np.float64] | None = None
 
     @property
     def present(self) -> tuple[str, ...]:
-        """Names of the labels that are there, in the order energy, forces, stress."""
-        return tuple(p for p in ("energy", "forces", "stress") if getattr(self, p) is not None)
+        """Names of the labels that are there, in the order of `LABELS`."""
+        return tuple(p for p in LABELS if getattr(self, p) is not None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +73,8 @@ class Structure:
         How messages call it: "structure 17 ('liquid')".
     charges : float64[n_atoms] or None, e
         Given charges, for models that ask for them; not labels.
+    total_charge : float or None, e
+        None where it was not given; see `net_charge`.
 
     Raises
     ------
@@ -79,6 +92,7 @@ class Structure:
     weight: float = 1.0
     name: str = "the structure"
     charges: NDArray[np.float64] | None = None
+    total_charge: float | None = None
 
     def __post_init__(self) -> None:
         numbers = np.ascontiguousarray(self.numbers, dtype=np.int64)
@@ -92,6 +106,9 @@ class Structure:
         if self.charges is not None:
             charges = finite_array("charges", self.charges, [len(numbers)], self.name)
             object.__setattr__(self, "charges", charges)
+        if self.total_charge is not None:
+            total = float(finite_array("total_charge", self.total_charge, [], self.name))
+            object.__setattr__(self, "total_charge", total)
         self._check_periodicity()
 
     def _check_periodicity(self) -> None:
@@ -123,6 +140,20 @@ class Structure:
         return all(self.pbc)
 
     @property
+    def net_charge(self) -> float:
+        """
+        The charge of the structure, e: as given, else the sum of given charges, else 0.
+
+        A sum within 0.001 e of a whole number is that number: reference charges are rounded.
+        """
+        if self.total_charge is not None:
+            return self.total_charge
+        if self.charges is None:
+            return 0.0
+        total = float(self.charges.sum())
+        return float(round(total)) if abs(total - round(total)) < _WHOLE else total
+
+    @property
     def volume(self) -> float:
         """Volume of the cell, A^3; zero where the cell is not three-dimensional."""
         return float(abs(np.linalg.det(self.cell)))
@@ -148,6 +179,8 @@ def structure_from_atoms(
 ) -> Structure:
     """
     Copy atoms, cell, periodicity and given charges of an `ase.Atoms`; labels are not looked at.
+
+    The charge of the structure is that of ``info['total_charge']`` or ``info['charge']``.
 
     Parameters
     ----------
@@ -187,6 +220,7 @@ def structure_from_atoms(
         weight=weight,
         name=name,
         charges=given_charges(atoms, charges_key),
+        total_charge=given_total_charge(atoms, name),
     )
 
 
@@ -194,3 +228,19 @@ def given_charges(atoms: Atoms, charges_key: str = INITIAL_CHARGES) -> NDArray[n
     """Return a copy of the charges that an `ase.Atoms` carries, e; None where there are none."""
     charges = atoms.arrays.get(charges_key)
     return None if charges is None else np.array(charges)
+
+
+def given_total_charge(atoms: Atoms, name: str = "the structure") -> float | None:
+    """
+    Return the total charge that the `info` of an `ase.Atoms` names, e; None where it names none.
+
+    Raises
+    ------
+    InputError
+        If it is not a number, or if `total_charge` and `charge` differ.
+    """
+    found = {k: atoms.info[k] for k in ("total_charge", "charge") if atoms.info.get(k) is not None}
+    values = [float(finite_array(f"info[{k!r}]", value, [], name)) for k, value in found.items()]
+    if len(set(values)) > 1:
+        raise InputError(f"{name} has two total charges that differ: {found}; remove one")
+    return values[0] if values else None

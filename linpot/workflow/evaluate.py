@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from linpot.errors import InputError
 from linpot.model.protocol import EnergyModel
 from linpot.structures.batches import batches_of_atoms
-from linpot.structures.structure import Structure
+from linpot.structures.structure import LABELS, Structure
 from linpot.workflow.tally import Statistics, Tally
 
 BATCH = 500
@@ -47,7 +47,8 @@ def evaluate_model(
     -------
     Metrics
         Prediction minus label: energies in eV/atom (n = structures), force components in eV/A,
-        stress components in eV/A^3 (n = 6 per structure).
+        stress components in eV/A^3 (n = 6 per structure), charges in e and dipole components in
+        e A where the model has charges.
 
     Raises
     ------
@@ -123,7 +124,7 @@ def residuals_of(
     -------
     list of dict
         "energy": float64[1], eV/atom; "forces": float64[3 n_atoms], eV/A; "stress": float64[6],
-        eV/A^3.
+        eV/A^3; "charges": float64[n_atoms], e; "dipole": float64[3], e A.
     """
     need_forces = any(
         s.labels.forces is not None or s.labels.stress is not None for s in structures
@@ -138,10 +139,13 @@ def residuals_of(
             own["forces"] = (prediction.forces - labels.forces).ravel()
         if labels.stress is not None:
             own["stress"] = prediction.stress(structure) - labels.stress
+        for name in ("charges", "dipole"):
+            label, found = getattr(labels, name), prediction.extras.get(name)
+            if label is not None and found is not None:
+                own[name] = found - label
         residuals.append(own)
     return residuals
 
 
 def _statistics(tallies: Mapping[str, Tally]) -> GroupErrors:
-    names = ("energy", "forces", "stress")
-    return {name: tallies[name].statistics() for name in names if name in tallies}
+    return {name: tallies[name].statistics() for name in LABELS if name in tallies}

@@ -127,7 +127,7 @@ def find_noise_levels(
     constant = float(np.log(shape.scales(session.basis)).sum() + 0.5 * n_rows * np.log(2.0 * np.pi))
     return NoiseLevels(
         {key: square**-0.5 for key, square in data.items()},
-        Weights(1.0, 1.0, 1.0, groups, old.energy_window, old.force_cap),
+        replace(old, energy=1.0, forces=1.0, stress=1.0, groups=groups),
         replace(shape, order_strength=tuple(strengths.get(b, 1.0) for b in range(2, highest + 1))),
         lowest * scale,
         best.value - constant,

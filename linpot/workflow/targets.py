@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ase.data import chemical_symbols
 
@@ -52,7 +52,7 @@ class Targets:
         if labels.energy is None:
             return labels
         one_body = sum(self.e0[chemical_symbols[z]] for z in structure.numbers.tolist())
-        return Labels(labels.energy - one_body, labels.forces, labels.stress)
+        return replace(labels, energy=labels.energy - one_body)
 
 
 def energies_without(
@@ -118,4 +118,4 @@ def _less(structure: Structure, prediction: Prediction) -> Labels:
         forces = forces - prediction.forces
     if stress is not None:
         stress = stress - prediction.stress(structure)
-    return Labels(energy, forces, stress)
+    return replace(labels, energy=energy, forces=forces, stress=stress)
