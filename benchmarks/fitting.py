@@ -29,9 +29,9 @@ from linpot.fitting.factors import triangular
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import stream_rows
 from linpot.fitting.sparse import Lasso, MatchingPursuit
+from linpot.fitting.targets import Targets
 from linpot.fitting.truncated import TruncatedLeastSquares
 from linpot.workflow.noise_levels import find_noise_levels
-from linpot.workflow.targets import Targets
 
 N_GROUPS = 4  # by 3 properties: 12 keys
 

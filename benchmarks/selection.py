@@ -21,7 +21,7 @@ import numpy as np
 import linpot
 from benchmarks.record import data_folder, write_results
 from linpot.fitting.reference_energies import find_reference_energies
-from linpot.workflow.targets import energies_without
+from linpot.fitting.targets import energies_without
 
 SETS = ("Si", "Cu", "TiAl", "Mo", "Ni")
 N = 50

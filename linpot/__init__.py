@@ -22,6 +22,8 @@ from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.calculators.extrapolation_watch import ExtrapolationWatch
 from linpot.calculators.lammps_driver import LammpsDriver
 from linpot.calculators.uncertain_calculator import UncertainCalculator
+from linpot.charges.local_charges import LocalCharges
+from linpot.charges.local_rungs import LatentRung, LocalRung
 from linpot.electrostatics.coulomb_sum import CoulombSum
 from linpot.errors import ConvergenceError, ExtrapolationError, FileFormatError, InputError
 from linpot.fitting.ard import ARD
@@ -95,9 +97,12 @@ __all__ = [
     "Labels",
     "LammpsDriver",
     "Lasso",
+    "LatentRung",
     "LinearFit",
     "LinearPotential",
     "LinpotCalculator",
+    "LocalCharges",
+    "LocalRung",
     "MatchingPursuit",
     "MemoryCache",
     "MliapModel",

@@ -23,6 +23,7 @@ from linpot.cli.options import (
 from linpot.cli.parsing import (
     Value,
     checked_baseline,
+    checked_charges,
     make_weights,
     parse_cutoff,
     parse_e0,
@@ -97,6 +98,12 @@ _WEIGHTS = Weights()
     show_default=True,
     help="Physics that is not learned: zbl (repulsion at short range), coulomb:Na=1,Cl=-1, "
     "dispersion, d3:pbe, tblite:GFN1-xTB, several of them with commas, or none.",
+)
+@click.option(
+    "--charges",
+    type=Value("RUNG", checked_charges),
+    help="Charges that move with the atoms: local (from reference charges and dipoles), latent "
+    "(from energies and forces), with settings as in local:n_functions=300,width=0.8.",
 )
 @click.option(
     "--e0",
@@ -339,6 +346,7 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
         cutoff=options["cutoff"],
         body_order=options["body_order"],
         baseline=options["baseline"],
+        charges=options["charges"],
         e0=options["e0"],
         weights=make_weights(options["weights"], options["energy_window"], options["force_cap"]),
         **chosen_solver(options["solver"]),

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from linpot import checks
+from linpot.charges.catalogue import parse_charges
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.reference_energies import RULES
@@ -129,6 +130,12 @@ def parse_solver(name: str, value: Any) -> str | float:
 def checked_baseline(name: str, value: Any) -> Any:
     """Return the terms of a baseline as they are written, after reading them."""
     parse_baseline(value)
+    return value
+
+
+def checked_charges(name: str, value: Any) -> Any:
+    """Return a rung of charges as it is written, after reading it."""
+    parse_charges(value)
     return value
 
 

@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.basis.ace import Basis
-from linpot.basis.program import Program
-from linpot.basis.radial import RadialParameters
-from linpot.basis.specification import BasisSpecification
 from linpot.checks import finite_array
-from linpot.errors import FileFormatError, InputError
+from linpot.errors import InputError
+from linpot.model.basis_state import basis_from_state, basis_state
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.packing import pack
 from linpot.model.pair_batch import PairBatch
@@ -154,26 +152,11 @@ class LinearPotential(BatchModel):
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Return header and arrays; equal programs are stored once."""
-        distinct: list[Program] = []
-        which = []
-        for program in self.basis.programs:
-            if not any(program is known for known in distinct):
-                distinct.append(program)
-            which.append(next(k for k, known in enumerate(distinct) if known is program))
-        arrays: dict[str, NDArray] = {
-            "coefficients": np.asarray(self.coefficients),
-            "radial_parameters": self.basis.radial_parameters,
-            "radial_recurrence": self.basis.radial_recurrence,
-        }
-        for k, program in enumerate(distinct):
-            arrays.update({f"program{k}/{name}": a for name, a in program.arrays().items()})
+        header, arrays = basis_state(self.basis)
+        arrays["coefficients"] = np.asarray(self.coefficients)
         arrays.update({f"attached/{name}": array for name, array in self.attachments.items()})
-        header = {
-            "specification": self.basis.specification.as_dict(),
-            "programs": which,
-            "isolated_atom_energies": dict(self.isolated_atom_energies),
-            "provenance": dict(self.provenance),
-        }
+        header["isolated_atom_energies"] = dict(self.isolated_atom_energies)
+        header["provenance"] = dict(self.provenance)
         return header, arrays
 
     @classmethod
@@ -181,33 +164,7 @@ class LinearPotential(BatchModel):
         cls, header: Mapping[str, Any], arrays: Mapping[str, NDArray]
     ) -> LinearPotential:
         """Rebuild a potential; the programs are taken as stored, not generated again."""
-        specification = BasisSpecification.from_dict(header["specification"])
-        which = [int(k) for k in header["programs"]]
-        programs = {}
-        for k in set(which):
-            prefix = f"program{k}/"
-            programs[k] = Program.from_arrays(
-                {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
-            )
-        n_species = len(specification.elements)
-        n_radial = max(p.n_radial for p in programs.values())
-        parameters = finite_array(
-            "radial_parameters", arrays["radial_parameters"], [n_species, n_species, 4]
-        )
-        recurrence = finite_array(
-            "radial_recurrence", arrays["radial_recurrence"], [n_species, n_species, None, 3]
-        )
-        for row in parameters.reshape(-1, 4):
-            RadialParameters(*row)  # refuses what kernels cannot run
-        consistent = (
-            len(which) == n_species
-            and recurrence.shape[2] >= n_radial
-            and all(p.channel_weights.shape[0] == n_species for p in programs.values())
-            and bool((parameters[:, :, 0] > 0.0).all() and (parameters[:, :, 0] < 1e3).all())
-        )
-        if not consistent:
-            raise FileFormatError("the arrays of the potential do not belong together")
-        basis = Basis(specification, tuple(programs[k] for k in which), parameters, recurrence)
+        basis = basis_from_state(header, arrays)
         return cls(
             basis,
             arrays["coefficients"],

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from linpot.basis.ace import Basis
+from linpot.charges.catalogue import Charges
 from linpot.errors import InputError
 from linpot.fitting.weights import Weights
 from linpot.io.datasets import read_dataset
@@ -42,6 +43,7 @@ def fit(
     cutoff: float | Mapping[str, float] | None = None,
     body_order: int = 5,
     baseline: Baseline = "zbl",
+    charges: Charges = None,
     e0: str | Mapping[str, float] = "auto",
     weights: Weights | None = None,
     solver: float | str | BaseEstimator = "evidence",
@@ -56,7 +58,7 @@ def fit(
     ----------
     train, test : path, Dataset or Atoms
         Test data are only evaluated; errors are in the potential's provenance.
-    n_functions, cutoff, body_order, baseline, e0, weights, seed, threads
+    n_functions, cutoff, body_order, baseline, charges, e0, weights, seed, threads
         See `FitSettings`.
     solver : {"evidence", "gcv"}, float, the name of another solver, or an estimator
         Ridge regression with the penalty chosen or given; see `FitSettings` for names, and
@@ -79,6 +81,7 @@ def fit(
             cutoff=cutoff,
             body_order=body_order,
             baseline=baseline,
+            charges=charges,
             e0=e0,
             weights=weights or Weights(),
             **chosen_solver(solver),

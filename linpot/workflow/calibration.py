@@ -18,6 +18,7 @@ from linpot.structures.structure import Structure
 from linpot.uncertainty.conformal import Calibration, calibrate
 from linpot.uncertainty.posterior import Posterior
 from linpot.uncertainty.spread import Spread, spread_of
+from linpot.workflow.charges import add_charges
 from linpot.workflow.choice import chosen, left_out
 from linpot.workflow.cross_validation import assign_folds
 from linpot.workflow.evaluate import residuals_of
@@ -210,6 +211,7 @@ def prepare_folds(
     fold_of = np.array(_folds(train, folds), dtype=np.int64)
     plan = plan_fit(train, settings, folds=int(fold_of.max()) + 1, test=test)
     monitor.planned(plan)
+    plan = add_charges(plan, train, settings, monitor)
     session = gather_rows(train, plan, settings, monitor, fold_of.tolist())
     return FoldedFit(train, plan, session, fold_of, isinstance(folds, str))
 

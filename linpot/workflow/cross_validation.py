@@ -9,6 +9,7 @@ import numpy as np
 from linpot import checks
 from linpot.errors import InputError
 from linpot.structures.dataset import Dataset
+from linpot.workflow.charges import add_charges
 from linpot.workflow.choice import left_out
 from linpot.workflow.evaluate import Metrics, Residuals, stream_residuals, summarise_residuals
 from linpot.workflow.fit import Monitor, Silent, gather_rows
@@ -59,6 +60,7 @@ def cross_validate(
     fold_of = assign_folds(train.contents.groups, folds, seed)
     plan = plan_fit(train, settings, folds=folds)
     monitor.planned(plan)
+    plan = add_charges(plan, train, settings, monitor)
     session = gather_rows(train, plan, settings, monitor, fold_of)
     monitor.stage("folds", folds)
 

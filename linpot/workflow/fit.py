@@ -9,10 +9,12 @@ from typing import Any, Protocol
 from linpot.errors import InputError
 from linpot.fitting.reference_energies import ReferenceEnergies, find_reference_energies
 from linpot.fitting.rows import RowBuilder
+from linpot.fitting.targets import Targets, energies_without, mean_energy
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
+from linpot.workflow.charges import add_charges
 from linpot.workflow.choice import chosen
 from linpot.workflow.evaluate import Metrics, evaluate_model
 from linpot.workflow.plan import FitPlan, plan_fit
@@ -20,7 +22,6 @@ from linpot.workflow.provenance import provenance
 from linpot.workflow.regression import collect_factors, noise_of
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
-from linpot.workflow.targets import Targets, energies_without, mean_energy
 from linpot.workflow.walls import Walls, solve_without_holes
 
 
@@ -112,6 +113,7 @@ def run_fit(
     check_test(train, test)
     plan = plan_fit(train, settings, test=test)
     monitor.planned(plan)
+    plan = add_charges(plan, train, settings, monitor)
     session = gather_rows(train, plan, settings, monitor)
     return finish_fit(session, plan, train, test=test, monitor=monitor, origin=origin)
 
@@ -188,6 +190,7 @@ def prepare_fit(
     monitor = monitor or Silent()
     plan = plan_fit(train, settings)
     monitor.planned(plan)
+    plan = add_charges(plan, train, settings, monitor)
     return gather_rows(train, plan, settings, monitor)
 
 

@@ -21,14 +21,15 @@ from linpot.fitting.factors import FactorSet, triangular
 from linpot.fitting.reference_energies import find_reference_energies
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import RowBuilder
+from linpot.fitting.targets import Targets, energies_without
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.packing import pack
 from linpot.model.protocol import EnergyModel, LinearModel
 from linpot.structures.dataset import Dataset
+from linpot.workflow.charges import refuse_charges
 from linpot.workflow.keys import Key, keyed, weight_of
 from linpot.workflow.plan import plan_fit
 from linpot.workflow.settings import FitSettings
-from linpot.workflow.targets import Targets, energies_without
 
 Floats = NDArray[np.float64]
 
@@ -97,6 +98,7 @@ def fit_coefficients(
     settings = settings or FitSettings()
     if settings.solver != "ridge":
         raise InputError(f"`solver` must be ridge to fit coefficients, got {settings.solver!r}")
+    refuse_charges(settings, "fitting coefficients")
     plan = plan_fit(train, settings)
     start = np.asarray(model.coefficients, dtype=np.float64)
     if prior is not None:

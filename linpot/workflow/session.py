@@ -21,6 +21,7 @@ from linpot.fitting.factors import FactorSet, factor_bytes
 from linpot.fitting.priors import SmoothnessPrior
 from linpot.fitting.reference_energies import ReferenceEnergies
 from linpot.fitting.rows import RowBlock, RowBuilder, stream_rows
+from linpot.fitting.targets import Targets
 from linpot.fitting.weights import lowest_energies
 from linpot.fitting.whitened import IllConditioned, WhitenedBlocks
 from linpot.model.linear_potential import LinearPotential
@@ -33,7 +34,6 @@ from linpot.workflow.regression import solve_factors
 from linpot.workflow.restraints import Restraints
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.solution import GroupWorth, Solution
-from linpot.workflow.targets import Targets
 
 Floats = NDArray[np.float64]
 

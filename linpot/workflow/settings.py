@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator
 
 from linpot import checks
 from linpot.basis.specification import DEGREE_OFFSETS, MAX_BODY_ORDER, Degrees
+from linpot.charges.catalogue import Charges, parse_charges
+from linpot.charges.training import ChargeRung
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.estimator import FactorRegressor
@@ -47,6 +49,9 @@ class FitSettings:
     baseline : str, EnergyModel, mapping or sequence
         Subtracted in training, added in prediction: "zbl", "none", and whatever else
         `parse_baseline` knows.
+    charges : str, mapping, ChargeRung, EnergyModel or None
+        Charges to be found before the learned part is fitted to the rest: "local", "latent", with
+        settings as in "local:width=0.8"; see `parse_charges` and docs/charges.md.
     e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
         See `find_reference_energies`.
     weights : Weights
@@ -89,6 +94,7 @@ class FitSettings:
     decay: float | Mapping[str, float] | None = None
     taper: tuple[float, float] | None = None
     baseline: Baseline = "zbl"
+    charges: Charges = None
     e0: str | Mapping[str, float] = "auto"
     weights: Weights = field(default_factory=Weights)
     solver: str | FactorRegressor = "ridge"
@@ -136,6 +142,7 @@ class FitSettings:
         else:
             checks.non_negative("penalty", self.penalty)
         parse_baseline(self.baseline)
+        parse_charges(self.charges)
 
     @property
     def columns_per_function(self) -> float:
@@ -158,6 +165,7 @@ class FitSettings:
                 term.kind if isinstance(term, EnergyModel) else str(term)
                 for term in parse_baseline(self.baseline)
             ],
+            "charges": _written(parse_charges(self.charges)),
             "weights": self.weights.as_dict(),
             "solver": self.solver if isinstance(self.solver, str) else type(self.solver).__name__,
             "penalty": self.penalty,
@@ -166,6 +174,12 @@ class FitSettings:
             "dense_restraint": self.dense_restraint,
             "seed": self.seed,
         }
+
+
+def _written(charges: ChargeRung | EnergyModel | None) -> Any:
+    if isinstance(charges, ChargeRung):
+        return charges.as_dict()
+    return None if charges is None else charges.kind
 
 
 def chosen_solver(solver: float | str | BaseEstimator) -> dict[str, Any]:

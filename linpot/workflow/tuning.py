@@ -21,6 +21,7 @@ from linpot.errors import ConvergenceError, InputError
 from linpot.fitting.weights import PROPERTIES
 from linpot.structures.dataset import Dataset
 from linpot.structures.distances import survey_distances
+from linpot.workflow.charges import refuse_charges
 from linpot.workflow.cost import CostModel
 from linpot.workflow.defaults import Distances
 from linpot.workflow.evaluate import GroupErrors
@@ -109,6 +110,7 @@ def run_tuning(
         sized = partial(model.sized, us_per_atom=us_per_atom)
         settings = sized(settings)
         hold = [*hold, "choose_from"]  # what chosen functions cost is not known before
+    refuse_charges(settings, "the search for settings")
     plan = plan_fit(train, settings, folds=FOLDS)
     check_tunable(settings, plan)
     monitor = monitor or Silent()

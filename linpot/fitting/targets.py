@@ -11,7 +11,9 @@ from linpot.model.prediction import Prediction
 from linpot.model.protocol import EnergyModel
 from linpot.structures.batches import batches_of_atoms
 from linpot.structures.structure import Labels, Structure
-from linpot.workflow.evaluate import BATCH
+
+BATCH = 500
+"""Atoms evaluated together."""
 
 
 @dataclass(frozen=True)

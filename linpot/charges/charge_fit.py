@@ -1,0 +1,169 @@
+"""Charges from reference charges and dipoles: one linear least-squares problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linpot.charges.local_charges import LocalCharges
+from linpot.charges.local_trainee import LocalTrainee
+from linpot.charges.projection import project
+from linpot.errors import InputError
+from linpot.fitting.factors import FactorSet, triangular
+from linpot.fitting.priors import SmoothnessPrior
+from linpot.fitting.ridge import Ridge
+from linpot.fitting.weights import Weights
+from linpot.model.packing import pack
+from linpot.structures.dataset import Dataset
+from linpot.structures.structure import Structure
+
+Floats = NDArray[np.float64]
+Key = tuple[str, str]
+"""Group, "charges" or "dipole"."""
+
+
+def charge_rows(
+    structure: Structure, design: Floats, offset: Floats
+) -> Iterator[tuple[str, Floats, Floats]]:
+    """
+    Yield the rows of reference charges and of the dipole, where a structure has them.
+
+    Parameters
+    ----------
+    structure : Structure
+    design : float64[n_atoms, n]
+        Charges are ``design @ parameters + offset``.
+    offset : float64[n_atoms], e
+
+    Yields
+    ------
+    name : str
+        "charges" (e) or "dipole" (e A).
+    X : float64[n_rows, n]
+    y : float64[n_rows]
+        Multiplied, as X, by the weight of the structure.
+    """
+    labels, weight = structure.labels, structure.weight
+    if labels.charges is not None:
+        yield "charges", weight * design, weight * (labels.charges - offset)
+    if labels.dipole is not None:
+        left = labels.dipole - offset @ structure.positions
+        yield "dipole", weight * (structure.positions.T @ design), weight * left
+
+
+def fit_charges(
+    model: LocalCharges,
+    data: Dataset,
+    *,
+    weights: Weights | None = None,
+    prior: SmoothnessPrior | None = None,
+    penalty: str | float = "evidence",
+    fit_shares: bool = True,
+    threads: int = 1,
+) -> LocalCharges:
+    """
+    Fit local charges to reference charges and dipoles.
+
+    Projected charges are linear in the parameters: this is ridge regression on one triangular
+    factor per group and property. With `fit_shares`, the correction to the total charge is shared
+    by species as their residuals are without it: its most probable division.
+
+    Parameters
+    ----------
+    model : LocalCharges
+        Its charges do not matter.
+    data : Dataset
+    weights : Weights, optional
+        Of charges and dipoles.
+    prior : SmoothnessPrior, optional
+    penalty : {"evidence", "gcv"} or float
+    fit_shares : bool
+        Needs reference charges; without any, the shares of the model stay.
+    threads : int
+
+    Returns
+    -------
+    LocalCharges
+
+    Raises
+    ------
+    InputError
+        If no structure has charges or a dipole, or all of these are zero.
+    """
+    weights, prior = weights or Weights(), prior or SmoothnessPrior()
+    count = data.count("charges")
+    if count + data.count("dipole") == 0:
+        raise InputError(
+            "no structure has reference charges or a dipole; name their keys (--charges-key, "
+            "--dipole-key), or learn latent charges from energies and forces"
+        )
+    if fit_shares and count:
+        model = _with_fitted_shares(model, data, weights, prior, penalty, threads)
+    return _solved(model, data, weights, prior, penalty, threads, projected=True)
+
+
+def _solved(
+    model: LocalCharges,
+    data: Iterable[Structure],
+    weights: Weights,
+    prior: SmoothnessPrior,
+    penalty: str | float,
+    threads: int,
+    *,
+    projected: bool,
+) -> LocalCharges:
+    trainee = LocalTrainee(model)
+    scales = trainee.scales(prior)
+    factors: FactorSet[Key] = FactorSet(len(scales) + 1)
+    for structure, design in _designs(model, data, threads):
+        offset = np.zeros(structure.n_atoms)
+        if projected:
+            shares = model.shares_of(structure)
+            offset = shares * structure.net_charge
+            design = project(design, shares, 0.0)
+        for name, X, y in charge_rows(structure, design * scales, offset):
+            if projected or name == "charges":
+                factors.add((structure.group, name), X, y)
+    factor, n_rows = factors.combined(lambda key: weights.of(*key))
+    if n_rows == 0 or not factor[:, -1].any():
+        raise InputError(
+            "all reference charges and dipoles are zero, or their weights are; set "
+            "weights.charges or weights.dipole, or name other keys"
+        )
+    ridge = Ridge(penalty).fit_factor(triangular(factor), n_rows)
+    return trainee.with_parameters(ridge.coef_ * scales).model
+
+
+def _with_fitted_shares(
+    model: LocalCharges,
+    data: Dataset,
+    weights: Weights,
+    prior: SmoothnessPrior,
+    penalty: str | float,
+    threads: int,
+) -> LocalCharges:
+    """Share the correction as the variances of residuals without it, per species."""
+    raw = _solved(model, data, weights, prior, penalty, threads, projected=False)
+    parameters = raw.function.parameters[0]
+    squares, counts = np.zeros(len(model.elements)), np.zeros(len(model.elements))
+    for structure, design in _designs(model, data, threads):
+        if structure.labels.charges is not None:
+            species = model.species_of(structure)
+            left = design @ parameters - structure.labels.charges
+            np.add.at(squares, species, left**2)
+            np.add.at(counts, species, 1.0)
+    variances = squares / np.maximum(counts, 1.0)
+    # what nothing is known of, or is exact, takes a small part
+    least = max(1e-3 * float(variances.max()), 1e-16)
+    shares = np.maximum(variances, least) / max(float(variances.max()), least)
+    return raw.with_shares(dict(zip(model.elements, shares.tolist(), strict=True)))
+
+
+def _designs(
+    model: LocalCharges, data: Iterable[Structure], threads: int
+) -> Iterator[tuple[Structure, Floats]]:
+    for structure in data:
+        batch = pack([structure], model.elements, model.function.cutoffs)
+        yield structure, model.function.design(batch, threads=threads)

@@ -1,0 +1,251 @@
+"""
+Charges and learned part trained together, by damped Gauss-Newton.
+
+The energy is linear in the coefficients c of the learned part and not in the parameters theta of
+the charges. Every step linearises the energy of the charges, and solves one ridge problem for c,
+the one-body energies and theta. A step is taken if it lowers the objective with c at its best, and
+shortened until it does. docs/charges.md has the formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linpot.charges.charge_fit import charge_rows
+from linpot.charges.training import Linearisation, Trainable, Training
+from linpot.fitting.factors import TriangularFactor, triangular
+from linpot.fitting.reference_energies import find_reference_energies
+from linpot.fitting.ridge import Ridge
+from linpot.fitting.rows import RowBuilder
+from linpot.fitting.targets import Targets, energies_without
+from linpot.model.feature_engine import FeatureEngine
+from linpot.model.packing import pack
+from linpot.structures.structure import Labels, Structure
+
+Floats = NDArray[np.float64]
+Own = TypeVar("Own", bound=Trainable)
+
+_FREE = 1e4  # scale of one-body energies over the largest of features: hardly held by the penalty
+_SHORTEST_STEP = 1.0 / 64.0
+_CHOOSING = 3  # steps in which the evidence chooses
+_RATIOS = (1e-2, 1e-1, 1.0, 10.0, 100.0)
+
+
+@dataclass(frozen=True)
+class JointFit(Generic[Own]):
+    """
+    What joint training has found.
+
+    Attributes
+    ----------
+    trainee : Trainable
+        With the best parameters.
+    objectives : tuple of float
+        Weighted squares of residuals and penalties, of the start and after every step.
+    penalty : float
+        Of the learned part.
+    ratio : float
+        How much larger parameters of charges are expected to be than coefficients, over their
+        scales.
+    """
+
+    trainee: Own
+    objectives: tuple[float, ...]
+    penalty: float
+    ratio: float
+
+
+class JointProblem(Generic[Own]):
+    """
+    Energies, forces, charges and dipoles of some data, linear in all but the charges.
+
+    Stresses are not used here; the learned part that is fitted afterwards sees them.
+
+    Parameters
+    ----------
+    training : Training
+    with_charges : bool
+        Whether reference charges and dipoles are fitted too.
+    """
+
+    def __init__(self, training: Training, *, with_charges: bool) -> None:
+        self._training = training
+        self._with_charges = with_charges
+        data, basis = training.data, training.basis
+        energies = energies_without(data, training.baseline, threads=training.threads)
+        reference = find_reference_energies(
+            data, energies, basis.elements, basis.cutoff, training.e0
+        )
+        self._free = np.flatnonzero(
+            [reference.sources[s] == "least squares" for s in basis.elements]
+        )
+        self._builder = RowBuilder.for_data(FeatureEngine(basis), training.weights, data)
+        self._targets = Targets(training.baseline, reference.values)
+        self._scales = training.prior.scales(basis)
+
+    def factor(self, trainee: Own) -> tuple[Floats, int]:
+        """
+        Return the weighted triangular factor of ``[features J one_body residuals]``.
+
+        Residuals are labels less baseline, one-body energies and the energy of the charges; J is
+        the derivative of the latter.
+        """
+        training, basis = self._training, self._training.basis
+        n_parameters = len(trainee.parameters)
+        n_columns = basis.n_features + n_parameters + len(basis.elements) + 1
+        factor = TriangularFactor(n_columns)
+        for place, structure in enumerate(training.data):
+            found = trainee.linearise(place, structure)
+            for rows in self._rows(structure, found):
+                factor.add(rows[:, :-1], rows[:, -1])
+        rows = factor.rows()
+        return (rows if len(rows) == n_columns else triangular(rows)), factor.n_rows
+
+    def _rows(self, structure: Structure, found: Linearisation) -> list[Floats]:
+        """Return blocks of weighted rows ``[features J one_body residuals]``."""
+        basis, weights = self._training.basis, self._training.weights
+        n, m = basis.n_features, found.jacobian.shape[1]
+        batch = pack([structure], basis.elements, self._builder.engine.cutoffs)
+        virial = np.zeros((6, n + m))
+        design = self._builder.engine.design_rows(batch)[0]
+        columns = np.vstack(
+            [
+                np.concatenate([design[0], found.jacobian[0]]),
+                virial,
+                np.hstack([design[7:], found.jacobian[1:]]),
+            ]
+        )
+        target = self._targets([structure])[0]
+        left = Labels(
+            None if target.energy is None else target.energy - found.values[0],
+            None if target.forces is None else target.forces - found.values[1:].reshape(-1, 3),
+        )
+        blocks = [
+            weights.of(block.group, block.name) * block.rows
+            for block in self._builder.weighted(0, structure, left, columns)
+        ]
+        if self._with_charges:
+            for name, X, y in charge_rows(structure, found.d_charges, found.charges):
+                rows = np.zeros((len(y), n + m + len(basis.elements) + 1))
+                rows[:, n : n + m], rows[:, -1] = X, y
+                blocks.append(weights.of(structure.group, name) * rows)
+        return blocks
+
+    def step(
+        self, factor: Floats, n_rows: int, trainee: Own, ratios: Sequence[float]
+    ) -> tuple[Floats, float, float]:
+        """
+        Solve the linearised problem.
+
+        Parameters
+        ----------
+        factor, n_rows
+            From `factor`, of this trainee.
+        trainee : Trainable
+        ratios : sequence of float
+            Those among which the evidence decides.
+
+        Returns
+        -------
+        parameters : float64[n_parameters]
+            Of the charges, at the solution.
+        penalty, ratio : float
+        """
+        n, m = len(self._scales), len(trainee.parameters)
+        own = trainee.scales(self._training.prior)
+        jacobian = factor[:, n : n + m]
+        target = factor[:, -1] + jacobian @ trainee.parameters
+        columns = self._linear_columns(factor, m)
+        best: tuple[float, Floats, float, float] | None = None
+        for ratio in ratios:
+            scaled = jacobian * (ratio * own)
+            ridge = Ridge().fit_factor(
+                triangular(np.column_stack([columns, scaled, target])), n_rows
+            )
+            found = ridge.coef_[columns.shape[1] :] * (ratio * own)
+            if best is None or ridge.log_evidence_ > best[0]:
+                best = (ridge.log_evidence_, found, float(ridge.penalty_), ratio)
+        assert best is not None
+        return best[1:]
+
+    def objective(
+        self, factor: Floats, n_rows: int, trainee: Own, penalty: float, ratio: float
+    ) -> float:
+        """Return weighted squares and penalties, the learned part at its best for these charges."""
+        m = len(trainee.parameters)
+        columns = self._linear_columns(factor, m)
+        rows = triangular(np.column_stack([columns, factor[:, -1]]))
+        ridge = Ridge(penalty).fit_factor(rows, n_rows)
+        size = trainee.parameters / (ratio * trainee.scales(self._training.prior))
+        return float(ridge.noise_variance_ * max(n_rows, 1) + penalty * (size @ size))
+
+    def _linear_columns(self, factor: Floats, n_parameters: int) -> Floats:
+        """Return the scaled columns of features and of one-body energies that are free."""
+        n = len(self._scales)
+        free = factor[:, n + n_parameters + self._free] * (_FREE * self._scales.max())
+        return np.hstack([factor[:, :n] * self._scales, free])
+
+
+def train_jointly(
+    trainee: Own,
+    training: Training,
+    *,
+    with_charges: bool = False,
+    most_steps: int = 20,
+    tolerance: float = 1e-4,
+) -> JointFit[Own]:
+    """
+    Train charges beside a learned part that is refitted in every step.
+
+    The penalty, and how large charges may be beside coefficients, are chosen by the evidence of the
+    linearised problem, in the first steps only: later they stay, so that the objective does.
+
+    Parameters
+    ----------
+    trainee : Trainable
+        Where to start.
+    training : Training
+    with_charges : bool
+        Whether reference charges and dipoles are fitted too.
+    most_steps : int
+    tolerance : float
+        A relative fall of the objective below this ends the training.
+
+    Returns
+    -------
+    JointFit
+    """
+    problem: JointProblem[Own] = JointProblem(training, with_charges=with_charges)
+    factor, n_rows = problem.factor(trainee)
+    objectives: list[float] = []
+    penalty, ratio = 0.0, 1.0
+    for number in range(most_steps):
+        near: tuple[float, ...] = (ratio,)
+        if number < _CHOOSING:
+            near = _RATIOS if number == 0 else (ratio / 3.0, ratio, 3.0 * ratio)
+        found, penalty, ratio = problem.step(factor, n_rows, trainee, near)
+        before = problem.objective(factor, n_rows, trainee, penalty, ratio)
+        if not objectives:
+            objectives.append(before)
+        step, accepted = 1.0, False
+        while step >= _SHORTEST_STEP and not accepted:
+            tried = trainee.with_parameters(
+                trainee.parameters + step * (found - trainee.parameters)
+            )
+            trial, _ = problem.factor(tried)
+            after = problem.objective(trial, n_rows, tried, penalty, ratio)
+            accepted = after < before
+            step *= 0.5
+        if not accepted:
+            break
+        trainee, factor = tried, trial
+        objectives.append(after)
+        training.say(f"step {number + 1}: objective {after:.6g}, penalty {penalty:.3g}")
+        if number >= _CHOOSING and before - after < tolerance * before:
+            break
+    return JointFit(trainee, tuple(objectives), penalty, ratio)

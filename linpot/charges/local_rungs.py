@@ -1,0 +1,153 @@
+"""The rungs whose charges are functions of the environment: local and latent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from linpot import checks
+from linpot.charges.atom_function import AtomFunction
+from linpot.charges.charge_fit import fit_charges
+from linpot.charges.joint_training import train_jointly
+from linpot.charges.latent import SpeciesProducts
+from linpot.charges.local_charges import DEFAULT_WIDTH, LocalCharges, width_per_species
+from linpot.charges.local_trainee import Interaction, LocalTrainee
+from linpot.charges.training import ChargeRung, Training, charge_basis
+from linpot.electrostatics.coulomb_sum import DEFAULT_ACCURACY
+from linpot.errors import InputError
+
+_MOST_ATOMS = 1000  # of a structure in joint training: its dense fields take 24 n^2 bytes
+_LEAST_START = 1e-3  # e
+
+
+@dataclass(frozen=True)
+class LocalRung(ChargeRung):
+    """
+    Charges from reference charges and dipoles, as functions of the environment.
+
+    Attributes
+    ----------
+    n_functions : int
+        Of the charges, per centre species.
+    body_order : int
+    cutoff : float or None, A
+        None takes those of the learned part.
+    width : float, A
+        Of the Gaussian clouds.
+    joint : bool
+        Whether the charges are then trained on energies and forces too, beside the learned part.
+    joint_functions : int
+        Of the learned part that stands beside them in joint training.
+    accuracy : float
+        Of lattice sums.
+    """
+
+    n_functions: int = 200
+    body_order: int = 4
+    cutoff: float | None = None
+    width: float = DEFAULT_WIDTH
+    joint: bool = False
+    joint_functions: int = 100
+    accuracy: float = DEFAULT_ACCURACY
+    name: ClassVar[str] = "local"
+
+    def __post_init__(self) -> None:
+        _check_sizes(self.n_functions, self.body_order, self.joint_functions)
+
+    def train(self, training: Training) -> LocalCharges:
+        """Fit the charges; see `ChargeRung.train`."""
+        model = fit_charges(
+            _empty(self, training),
+            training.data,
+            weights=training.weights,
+            prior=training.prior,
+            threads=training.threads,
+        )
+        if not self.joint:
+            return model
+        return _trained(LocalTrainee(model), training, self.joint_functions, with_charges=True)
+
+
+@dataclass(frozen=True)
+class LatentRung(ChargeRung):
+    """
+    Charges from energies and forces alone, as functions of the environment.
+
+    They start as charges of species, whose products enter linearly, and are trained beside the
+    learned part. Their common sign is free.
+
+    Attributes
+    ----------
+    n_functions, body_order, cutoff, width, joint_functions, accuracy
+        See `LocalRung`.
+    """
+
+    n_functions: int = 40
+    body_order: int = 3
+    cutoff: float | None = None
+    width: float = DEFAULT_WIDTH
+    joint_functions: int = 100
+    accuracy: float = DEFAULT_ACCURACY
+    name: ClassVar[str] = "latent"
+
+    def __post_init__(self) -> None:
+        _check_sizes(self.n_functions, self.body_order, self.joint_functions)
+
+    def train(self, training: Training) -> LocalCharges:
+        """Find the charges; see `ChargeRung.train`."""
+        model = _empty(self, training)
+        interactions: dict[int, Interaction] = {}
+        smaller = _beside(training, self.joint_functions)
+        products = train_jointly(
+            SpeciesProducts.zero(model, interactions), smaller, most_steps=2
+        ).trainee
+        charges = products.leading_charges()
+        if np.abs(charges).max() < _LEAST_START:
+            raise InputError(
+                "energies and forces show no charges: products of charges of species are below "
+                f"{_LEAST_START**2:g} e^2; leave `charges` out, or give reference charges"
+            )
+        training.say(
+            "latent charges start at "
+            + ", ".join(f"{s} {q:.3f} e" for s, q in zip(model.elements, charges, strict=True))
+        )
+        start = np.append(np.zeros(model.function.basis.n_features), charges)
+        trainee = LocalTrainee(model, interactions).with_parameters(start)
+        return _trained(trainee, training, self.joint_functions, with_charges=False)
+
+
+def _empty(rung: LocalRung | LatentRung, training: Training) -> LocalCharges:
+    basis = charge_basis(training.basis, rung.n_functions, rung.body_order, rung.cutoff)
+    widths = width_per_species(basis.elements, rung.width)
+    shares = dict.fromkeys(basis.elements, 1.0)
+    return LocalCharges(AtomFunction.zero(basis), shares, widths, rung.accuracy)
+
+
+def _trained(
+    trainee: LocalTrainee, training: Training, n_functions: int, *, with_charges: bool
+) -> LocalCharges:
+    found = train_jointly(trainee, _beside(training, n_functions), with_charges=with_charges)
+    return found.trainee.model
+
+
+def _beside(training: Training, n_functions: int) -> Training:
+    """Return the same training with a learned part of at most so many functions."""
+    largest = int(training.data.contents.sizes.max())
+    if largest > _MOST_ATOMS:
+        raise InputError(
+            f"joint training of charges is for structures of at most {_MOST_ATOMS} atoms, got "
+            f"{largest}; leave larger ones out of it"
+        )
+    basis = training.basis
+    if max(basis.n_functions.values()) <= n_functions:
+        return training
+    smaller = charge_basis(basis, n_functions, basis.specification.body_order)
+    return replace(training, basis=smaller)
+
+
+def _check_sizes(n_functions: int, body_order: int, joint_functions: int) -> None:
+    checks.integer("charges.n_functions", n_functions, low=1)
+    checks.integer("charges.body_order", body_order, low=2)
+    checks.integer("charges.joint_functions", joint_functions, low=1)

@@ -1,0 +1,92 @@
+"""Charges in a fit: found first, then part of what is subtracted from the labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from linpot.charges.catalogue import parse_charges
+from linpot.charges.training import ChargeRung, Training
+from linpot.errors import InputError
+from linpot.structures.dataset import Dataset
+from linpot.workflow.plan import FitPlan
+from linpot.workflow.settings import FitSettings
+
+
+class Stages(Protocol):
+    """Who hears of the beginning of a stage, and of steps of it; see `Monitor`."""
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage of so many steps."""
+
+    def advance(self, done: int) -> None:
+        """Say how many steps are done."""
+
+
+def add_charges(plan: FitPlan, train: Dataset, settings: FitSettings, monitor: Stages) -> FitPlan:
+    """
+    Train the charges that the settings ask for, and add them to the baseline of a plan.
+
+    Parameters
+    ----------
+    plan : FitPlan
+    train : Dataset
+    settings : FitSettings
+    monitor : Monitor
+
+    Returns
+    -------
+    FitPlan
+        The same where no charges are asked for.
+
+    Raises
+    ------
+    InputError
+        If the data lack what the rung needs, or the baseline has charges already.
+    """
+    charges = parse_charges(settings.charges)
+    if charges is None:
+        return plan
+    if plan.baseline is not None and plan.baseline.has_charges:
+        raise InputError(
+            "`charges` and a baseline with charges would count them twice; leave one of them out"
+        )
+    model = charges
+    if isinstance(charges, ChargeRung):
+        monitor.stage(f"charges ({charges.name})", 1)
+        model = charges.train(
+            Training(
+                train,
+                plan.basis,
+                plan.baseline,
+                settings.e0,
+                settings.weights,
+                settings.prior,
+                settings.threads,
+            )
+        )
+        monitor.advance(1)
+    assert not isinstance(model, ChargeRung)
+    missing = [s for s in plan.basis.elements if s not in model.elements]
+    if missing:
+        raise InputError(
+            f"`charges` must know every element of the data; {model.kind} does not know "
+            f"{missing[0]!r}"
+        )
+    return replace(plan, baseline=model if plan.baseline is None else plan.baseline + model)
+
+
+def refuse_charges(settings: FitSettings, task: str) -> None:
+    """
+    Refuse settings whose charges would have to be trained again and again.
+
+    Raises
+    ------
+    InputError
+        If `settings.charges` names a rung; charges found before are a baseline.
+    """
+    if parse_charges(settings.charges) is not None:
+        raise InputError(
+            f"`charges` cannot be part of {task}; leave them out there, or pass charges found "
+            "before as a term of `baseline`"
+        )
