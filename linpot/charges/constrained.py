@@ -72,17 +72,13 @@ class Response:
         if self._factor is None:
             return np.zeros_like(pulls)
         right = self._space.coordinates(pulls)
-        return self._space.vectors(
-            scipy.linalg.cho_solve(self._factor, right, check_finite=False)
-        )
+        return self._space.vectors(scipy.linalg.cho_solve(self._factor, right, check_finite=False))
 
     def smallest_curvature(self) -> float:
         """Return the smallest eigenvalue of the Hessian on the space, V/e; inf for one atom."""
         if self._factor is None:
             return float(np.inf)
-        return float(
-            scipy.linalg.eigh(self._reduced, eigvals_only=True, subset_by_index=[0, 0])[0]
-        )
+        return float(scipy.linalg.eigh(self._reduced, eigvals_only=True, subset_by_index=[0, 0])[0])
 
 
 def softened(hessian: Floats, least: float) -> Floats:

@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 DEFAULT_TOLERANCE = 1e-8
 _REPEATS = 10
-"""Products with the interaction that a solution takes, about; decides how lattice sums are split."""
+"""Products with the interaction that a solution takes, about: how lattice sums are split."""
 _LARGEST_UNREPEATED = 150  # atoms: solved for directly, from a matrix
 
 
@@ -40,13 +40,13 @@ _LARGEST_UNREPEATED = 150  # atoms: solved for directly, from a matrix
 @dataclass(frozen=True, eq=False)
 class EquilibratedCharges(EnergyModel):
     """
-    ``E(q) = sum_i [chi_i q + 1/2 J_i q^2 + c_i q^3/3 + d_i q^4/4] + 1/2 sum h_ij q_i q_j + E_coulomb``.
+    ``E(q) = sum [chi q + 1/2 J q^2 + c q^3/3 + d q^4/4] + 1/2 sum h q q + E_coulomb``.
 
     Charges are at the minimum for the total charge of the structure (`Structure.net_charge`):
     forces and virial are the derivatives at fixed charges (Hellmann and Feynman). chi is linear in
     features; J is a constant per species, plus the energy of the Gaussian cloud with itself, plus
-    a linear function of pair features if the function has a second output. With chi, J and widths alone
-    this is charge equilibration (QEq, CENT); coupling h(r), and cubic and quartic terms per
+    a linear function of pair features if the function has a second output. With chi, J and widths
+    alone this is charge equilibration (QEq, CENT); coupling h(r), and cubic and quartic terms per
     species make it self-consistent. docs/charges.md has formulas.
 
     Attributes
@@ -164,6 +164,7 @@ class EquilibratedCharges(EnergyModel):
         pairs: CoupledPairs | None,
         *,
         total: CoulombSum | None = None,
+        values: Floats | None = None,
         threads: int = 1,
     ) -> ChargeEnergy:
         """
@@ -178,9 +179,12 @@ class EquilibratedCharges(EnergyModel):
             From `coupled_pairs`.
         total : CoulombSum or None
             From `sum_of`, if it is there already.
+        values : float64[n_atoms, n_outputs] or None
+            Of the function, likewise.
         threads : int
         """
-        values = self.function.values(batch, threads=threads)
+        if values is None:
+            values = self.function.values(batch, threads=threads)
         hardness = (self._hardness + self_hardness(self._widths))[batch.species]
         if values.shape[1] == 2:
             hardness = hardness + values[:, 1]

@@ -111,9 +111,7 @@ def fit_equilibrated(
     return trainee.model
 
 
-def _factor(
-    trainee: EquilibratedTrainee, data: Dataset, weights: Weights
-) -> tuple[Floats, int]:
+def _factor(trainee: EquilibratedTrainee, data: Dataset, weights: Weights) -> tuple[Floats, int]:
     """Return the weighted triangular factor of ``[dq/dc residual]``, and its number of rows."""
     factors: FactorSet[tuple[str, str]] = FactorSet(trainee.layout.n_parameters + 1)
     for place, structure in enumerate(data):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from linpot.charges.charge_energy import self_hardness
 from linpot.charges.constrained import Response
 from linpot.charges.equilibrated_charges import EquilibratedCharges
 from linpot.charges.equilibrated_parameters import EquilibratedParameters
+from linpot.charges.feature_slopes import FeatureSlopes, add_gradients, feature_slopes
 from linpot.charges.pair_coupling import CoupledPairs
 from linpot.charges.training import Linearisation
 from linpot.electrostatics.coulomb_sum import CoulombSum
@@ -25,6 +26,9 @@ Floats = NDArray[np.float64]
 
 LEAST_CURVATURE = 0.3
 """V/e: models whose energy is flatter than this for some structure are not stepped onto."""
+
+MOST_KEPT_BYTES = 2**29
+"""Derivatives of features beyond are evaluated in every step."""
 
 _STEP = 1e-4  # of log widths in differences: errors of 1e-8
 _WIDTH_ACCURACY = 1e-12  # of the sums that are subtracted from each other
@@ -54,11 +58,30 @@ class _Interaction:
 
 
 @dataclass(frozen=True, eq=False)
-class _State:
-    """One structure with its charges at their minimum."""
+class _Terms:
+    """
+    What one structure keeps through the training.
+
+    Attributes
+    ----------
+    batch : PairBatch
+    pairs : CoupledPairs or None
+    design : float64[n_atoms, n_parameters of the function]
+    slopes : list of FeatureSlopes
+        Empty until it is needed, and where there is no room.
+    """
 
     batch: PairBatch
     pairs: CoupledPairs | None
+    design: Floats
+    slopes: list[FeatureSlopes]
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """One structure with its charges at their minimum."""
+
+    terms: _Terms
     interaction: _Interaction
     charges: Floats
     response: Response
@@ -81,14 +104,20 @@ class EquilibratedTrainee:
     model : EquilibratedCharges
     interactions : dict of int to _Interaction
         By place in the data; filled when they are first needed.
+    terms : dict of int to _Terms
+        Features, likewise.
     starts : dict of int to float64[n_atoms]
         Charges of the last call, from which the next search begins.
+    kept_bytes : list of one int
+        Size of the derivatives of features that are kept, at most `MOST_KEPT_BYTES`.
     """
 
     layout: EquilibratedParameters
     model: EquilibratedCharges
     interactions: dict[int, _Interaction] = field(default_factory=dict)
+    terms: dict[int, _Terms] = field(default_factory=dict)
     starts: dict[int, Floats] = field(default_factory=dict)
+    kept_bytes: list[int] = field(default_factory=lambda: [0])
 
     @classmethod
     def of(cls, model: EquilibratedCharges, free: tuple[str, ...]) -> EquilibratedTrainee:
@@ -125,18 +154,22 @@ class EquilibratedTrainee:
         state = self._settle(place, structure)
         q, interaction, n_atoms = state.charges, state.interaction, structure.n_atoms
         T, explicit = self._by_parameters(state)
-        forces, mixed = self._features(state.batch, q, explicit[1:])
+        forces, mixed = self._features(state.terms, q, explicit[1:])
         field = interaction.fields @ q  # [atom, axis]
         forces = forces + (q[:, None] * field).ravel()
         mixed -= (q[:, None, None] * interaction.fields).reshape(3 * n_atoms, n_atoms)
         rows = np.arange(3 * n_atoms)
         mixed[rows, rows // 3] -= field.ravel()
-        if state.pairs is not None:
+        if state.terms.pairs is not None:
             assert model.coupling is not None
-            c, n, directions = state.pairs.centers, state.pairs.neighbors, state.pairs.directions
-            slopes = (state.pairs.slope(model.coupling) * q[n])[:, None] * directions
-            _add_gradients(mixed, c, n, slopes, n_atoms)
-            forces = forces + state.pairs.forces(model.coupling, q)[0].ravel()
+            c, n, directions = (
+                state.terms.pairs.centers,
+                state.terms.pairs.neighbors,
+                state.terms.pairs.directions,
+            )
+            slopes = (state.terms.pairs.slope(model.coupling) * q[n])[:, None] * directions
+            add_gradients(mixed, c, n, slopes)
+            forces = forces + state.terms.pairs.forces(model.coupling, q)[0].ravel()
         d_charges = -state.response(T)
         explicit[1:] -= mixed @ d_charges
         return Linearisation(np.append(state.energy, forces), explicit, q, d_charges)
@@ -155,10 +188,14 @@ class EquilibratedTrainee:
 
     def _settle(self, place: int, structure: Structure) -> _State:
         model = self.model
-        interaction = self._interaction(place, structure)
-        batch = model.packed(structure)
-        pairs = model.coupled_pairs(batch)
-        energy = model.energy_of(structure, batch, pairs, total=interaction.total)
+        interaction, terms = self._interaction(place, structure), self._terms(place, structure)
+        energy = model.energy_of(
+            structure,
+            terms.batch,
+            terms.pairs,
+            total=interaction.total,
+            values=terms.design @ model.function.parameters.T,
+        )
         q = model.equilibrium(structure, energy, self.starts.get(place)).charges
         response = Response(energy.hessian(q))
         least = response.smallest_curvature()
@@ -170,7 +207,14 @@ class EquilibratedTrainee:
                 residual=0.0,
             )
         self.starts[place] = q
-        return _State(batch, pairs, interaction, q, response, energy.energy(q))
+        return _State(terms, interaction, q, response, energy.energy(q))
+
+    def _terms(self, place: int, structure: Structure) -> _Terms:
+        if place not in self.terms:
+            batch = self.model.packed(structure)
+            design = self.model.function.design(batch)
+            self.terms[place] = _Terms(batch, self.model.coupled_pairs(batch), design, [])
+        return self.terms[place]
 
     def _interaction(self, place: int, structure: Structure) -> _Interaction:
         widths = self.model.by_species("widths")
@@ -203,12 +247,12 @@ class EquilibratedTrainee:
     def _by_parameters(self, state: _State) -> tuple[Floats, Floats]:
         """Return T, and the explicit derivatives of energy and forces but those of features."""
         model, layout, at = self.model, self.layout, self.layout.slices
-        q, interaction, z = state.charges, state.interaction, state.batch.species
+        q, interaction, z = state.charges, state.interaction, state.terms.batch.species
         n_atoms = len(q)
         T = np.zeros((n_atoms, layout.n_parameters))
         explicit = np.zeros((1 + 3 * n_atoms, layout.n_parameters))
         if layout.has("electronegativity") or layout.has("environment_hardness"):
-            design = model.function.design(state.batch)
+            design = state.terms.design
             if layout.has("electronegativity"):
                 T[:, at["electronegativity"]] = design
                 explicit[0, at["electronegativity"]] = q @ design
@@ -234,13 +278,11 @@ class EquilibratedTrainee:
             explicit[0, at["widths"]] += 0.5 * potentials @ q
             moved = q[:, None] * (interaction.fields_by_width @ q)  # [species, atom, axis]
             explicit[1:, at["widths"]] += moved.reshape(len(moved), -1).T
-        if state.pairs is not None and layout.has("coupling"):
-            self._add_coupling(state.pairs, q, T, explicit)
+        if state.terms.pairs is not None and layout.has("coupling"):
+            self._add_coupling(state.terms.pairs, q, T, explicit)
         return T, explicit
 
-    def _add_coupling(
-        self, pairs: CoupledPairs, q: Floats, T: Floats, explicit: Floats
-    ) -> None:
+    def _add_coupling(self, pairs: CoupledPairs, q: Floats, T: Floats, explicit: Floats) -> None:
         """Add the columns of the coupling."""
         at = self.layout.slices["coupling"]
         n_radial = pairs.values.shape[1]
@@ -259,9 +301,7 @@ class EquilibratedTrainee:
             pull = (pull * pairs.slopes[own, None, :]).reshape(len(own), -1)
             explicit[1:, columns] = ((to_center - to_neighbor) @ pull).reshape(-1, n_radial)
 
-    def _features(
-        self, batch: PairBatch, q: Floats, explicit: Floats
-    ) -> tuple[Floats, Floats]:
+    def _features(self, terms: _Terms, q: Floats, explicit: Floats) -> tuple[Floats, Floats]:
         """
         Return forces of features at fixed charges and their d2E/dR dq; fill explicit force rows.
 
@@ -271,55 +311,38 @@ class EquilibratedTrainee:
         mixed : float64[3 n_atoms, n_atoms], V/A
         """
         layout, function, n_atoms = self.layout, self.model.function, len(q)
-        at = layout.slices
-        _, gradients = function.engine.feature_gradients(batch)
-        species = batch.species[gradients.centers]
+        chi, hardness = layout.slices["electronegativity"], layout.slices["environment_hardness"]
         mixed = np.zeros((3 * n_atoms, n_atoms))
         forces = np.zeros(3 * n_atoms)
-        hard = np.full(function.basis.n_features, -1)
-        hard[layout.pair_columns] = np.arange(len(layout.pair_columns))
-        for z, (a, b) in enumerate(pairwise(function.basis.feature_offsets)):
-            own = np.flatnonzero(species == z)
-            if not len(own) or a == b:
-                continue
-            c, n = gradients.centers[own], gradients.neighbors[own]
-            values = np.ascontiguousarray(gradients.values[own, :, : b - a])  # [pair, axis, f]
-            # minus the derivative by positions: a centre moves against its pairs
-            signs = np.repeat([1.0, -1.0], len(own))
-            places = (np.concatenate([c, n]), np.tile(np.arange(len(own)), 2))
-            scatter = csr_array((signs, places), shape=(n_atoms, len(own)))
-
-            def rows(values: Floats, by_pair: Floats, scatter: csr_array = scatter) -> Floats:
-                weighted = values * by_pair[:, None, None]
-                found = scatter @ weighted.reshape(len(values), -1)
-                return found.reshape(3 * n_atoms, -1)
-
+        for own in self._slopes(terms):
+            a, b, c = own.columns.start, own.columns.stop, own.centers
             if layout.has("electronegativity"):
-                first = at["electronegativity"].start
-                explicit[:, first + a : first + b] = rows(values, q[c])
-            slopes = values @ function.coefficients[0, a:b]  # dchi_center by the pair vector
+                explicit[:, chi.start + a : chi.start + b] = own.rows(q)
+            slopes = own.values @ function.coefficients[0, a:b]  # dchi_center by the pair vector
             pulled = slopes * q[c, None]
             if layout.has_environment:
-                kept = np.flatnonzero(hard[a:b] >= 0)
-                pair_values = np.ascontiguousarray(values[:, :, kept])
+                among = (layout.pair_columns >= a) & (layout.pair_columns < b)
+                kept = layout.pair_columns[among] - a
                 if layout.has("environment_hardness"):
-                    places_of = at["environment_hardness"].start + hard[a:b][kept]
-                    explicit[:, places_of] = rows(pair_values, 0.5 * q[c] ** 2)
-                stiffer = pair_values @ function.coefficients[1, a:b][kept] * q[c, None]
+                    places = hardness.start + np.flatnonzero(among)
+                    explicit[:, places] = own.rows(0.5 * q**2, kept)
+                stiffer = own.values @ function.coefficients[1, a:b] * q[c, None]
                 slopes = slopes + stiffer
                 pulled = pulled + 0.5 * stiffer * q[c, None]
-            forces += (scatter @ pulled).ravel()
-            _add_gradients(mixed, c, n, slopes, n_atoms)
+            forces += (own.scatter @ pulled).ravel()
+            add_gradients(mixed, c, own.neighbors, slopes)
         return forces, mixed
 
-
-def _add_gradients(mixed: Floats, c: Floats, n: Floats, slopes: Floats, n_atoms: int) -> None:
-    """Add the derivatives of dE/dq of centres by the vectors to their neighbors."""
-    for axis in range(3):
-        for atoms, sign in ((n, 1.0), (c, -1.0)):
-            places = (3 * atoms + axis) * n_atoms + c
-            found = np.bincount(places, slopes[:, axis], minlength=mixed.size)
-            mixed += sign * found.reshape(mixed.shape)
+    def _slopes(self, terms: _Terms) -> Iterable[FeatureSlopes]:
+        """Return derivatives of features, kept for the next step as long as there is room."""
+        if terms.slopes:
+            return terms.slopes
+        found = list(feature_slopes(self.model.function.engine, terms.batch))
+        size = sum(own.values.nbytes for own in found)
+        if self.kept_bytes[0] + size <= MOST_KEPT_BYTES:
+            self.kept_bytes[0] += size
+            terms.slopes.extend(found)
+        return found
 
 
 def _unit_fields(total: CoulombSum) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,11 +14,10 @@ from linpot.charges.joint_training import train_jointly
 from linpot.charges.latent import SpeciesProducts
 from linpot.charges.local_charges import DEFAULT_WIDTH, LocalCharges, width_per_species
 from linpot.charges.local_trainee import Interaction, LocalTrainee
-from linpot.charges.training import ChargeRung, Training, charge_basis
+from linpot.charges.training import ChargeRung, Training, beside, charge_basis
 from linpot.electrostatics.coulomb_sum import DEFAULT_ACCURACY
 from linpot.errors import InputError
 
-_MOST_ATOMS = 1000  # of a structure in joint training: its dense fields take 24 n^2 bytes
 _LEAST_START = 1e-3  # e
 
 
@@ -99,7 +98,7 @@ class LatentRung(ChargeRung):
         """Find the charges; see `ChargeRung.train`."""
         model = _empty(self, training)
         interactions: dict[int, Interaction] = {}
-        smaller = _beside(training, self.joint_functions)
+        smaller = beside(training, self.joint_functions)
         products = train_jointly(
             SpeciesProducts.zero(model, interactions), smaller, most_steps=2
         ).trainee
@@ -128,23 +127,8 @@ def _empty(rung: LocalRung | LatentRung, training: Training) -> LocalCharges:
 def _trained(
     trainee: LocalTrainee, training: Training, n_functions: int, *, with_charges: bool
 ) -> LocalCharges:
-    found = train_jointly(trainee, _beside(training, n_functions), with_charges=with_charges)
+    found = train_jointly(trainee, beside(training, n_functions), with_charges=with_charges)
     return found.trainee.model
-
-
-def _beside(training: Training, n_functions: int) -> Training:
-    """Return the same training with a learned part of at most so many functions."""
-    largest = int(training.data.contents.sizes.max())
-    if largest > _MOST_ATOMS:
-        raise InputError(
-            f"joint training of charges is for structures of at most {_MOST_ATOMS} atoms, got "
-            f"{largest}; leave larger ones out of it"
-        )
-    basis = training.basis
-    if max(basis.n_functions.values()) <= n_functions:
-        return training
-    smaller = charge_basis(basis, n_functions, basis.specification.body_order)
-    return replace(training, basis=smaller)
 
 
 def _check_sizes(n_functions: int, body_order: int, joint_functions: int) -> None:

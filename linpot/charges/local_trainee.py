@@ -94,6 +94,10 @@ class LocalTrainee:
         largest = own.max(initial=0.0) or 1.0
         return np.append(own, np.full(len(basis.elements), CONSTANT_SCALE * largest))
 
+    def radii(self) -> Floats:
+        """Return inf: charges are linear in all parameters."""
+        return np.full(len(self.parameters), np.inf)
+
     def linearise(self, place: int, structure: Structure) -> Linearisation:
         """Return energy, forces and charges with derivatives; see `Trainable.linearise`."""
         model, function = self.model, self.model.function

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.basis.ace import Basis, build_basis
+from linpot.errors import InputError
 from linpot.fitting.priors import SmoothnessPrior
 from linpot.fitting.weights import Weights
 from linpot.model.protocol import EnergyModel
@@ -18,6 +19,9 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
+
+MOST_ATOMS = 1000
+"""Of a structure in joint training: its dense fields take 24 n^2 bytes."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,9 @@ class Trainable(Protocol):
     def scales(self, prior: SmoothnessPrior) -> Floats:
         """Return the sizes that the prior expects of parameters, up to a factor: float64[n]."""
 
+    def radii(self) -> Floats:
+        """Return how far one step may go, about, for each parameter: inf where it is linear."""
+
     def linearise(self, place: int, structure: Structure) -> Linearisation:
         """
         Return energy, forces and charges of a structure, with derivatives by parameters.
@@ -96,6 +103,11 @@ class Trainable(Protocol):
         place : int
             Of the structure in the data, for what is kept between calls.
         structure : Structure
+
+        Raises
+        ------
+        ConvergenceError
+            If there are no charges for these parameters; the step is then shortened.
         """
 
 
@@ -164,3 +176,18 @@ def charge_basis(
             max_degree=None,
         )
     )
+
+
+def beside(training: Training, n_functions: int) -> Training:
+    """Return the same training with a learned part of at most so many functions."""
+    largest = int(training.data.contents.sizes.max())
+    if largest > MOST_ATOMS:
+        raise InputError(
+            f"joint training of charges is for structures of at most {MOST_ATOMS} atoms, got "
+            f"{largest}; leave larger ones out of it"
+        )
+    basis = training.basis
+    if max(basis.n_functions.values()) <= n_functions:
+        return training
+    smaller = charge_basis(basis, n_functions, basis.specification.body_order)
+    return replace(training, basis=smaller)

@@ -1,0 +1,171 @@
+"""
+Equilibrated and self-consistent charges: errors beside local models, and cost.
+
+`charges`: reference charges from local charges, QEq and self-consistent charges, the same features
+and cutoff of 5 A. `joint`: energies and forces of a local ACE and of the same ACE beside charges
+trained with it. `cost`: a step of QEq in water-like cells on one core. `dynamics`: drift of energy.
+
+    python -m benchmarks.charges_qeq [--part charges joint cost dynamics] [--set NAME] [--every N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import linpot
+from benchmarks.charged_systems import drift_of, molten_salt, qeq_of_water, water
+from benchmarks.record import data_folder, write_results
+from linpot.charges.catalogue import parse_charges
+from linpot.charges.training import Training
+from linpot.structures.dataset import Dataset
+
+Floats = NDArray[np.float64]
+
+SETS = ("4g_carbon_chain", "xtb_nacl")
+CUTOFF = 5.0
+RUNGS = {
+    "local": "local:n_functions={n}",
+    "qeq": "qeq:n_functions={n},joint={joint}",
+    "self_consistent": "self_consistent:n_functions={n},joint={joint}",
+}
+
+
+def data(name: str, every: int) -> tuple[Dataset, Dataset]:
+    folder = data_folder() / name
+    train = linpot.read_dataset(folder / "train.extxyz.gz", index=slice(None, None, every))
+    return train, linpot.read_dataset(folder / "test.extxyz.gz")
+
+
+def charge_error(model: Any, test: Dataset) -> float:
+    """RMSE of charges, me."""
+    left = [model.charges_of(s) - s.labels.charges for s in test]
+    return round(1e3 * float(np.sqrt(np.mean(np.concatenate(left) ** 2))), 3)
+
+
+def settings_of(n_functions: int, charges: str | None) -> linpot.FitSettings:
+    return linpot.FitSettings(
+        n_functions=n_functions, cutoff=CUTOFF, body_order=4, baseline="none", charges=charges
+    )
+
+
+def charges_alone(name: str, every: int, n_functions: int) -> dict[str, Any]:
+    train, test = data(name, every)
+    basis = linpot.make_basis(train, settings_of(n_functions, None))
+    results: dict[str, Any] = {"n_train": len(train), "n_functions": n_functions}
+    for rung, text in RUNGS.items():
+        begin = time.perf_counter()
+        chosen = parse_charges(text.format(n=n_functions, joint="false"))
+        model = chosen.train(Training(train, basis, say=print))  # type: ignore[union-attr]
+        results[rung] = charge_error(model, test)
+        print(name, rung, results[rung], f"{time.perf_counter() - begin:.0f} s", flush=True)
+    best = min(results["qeq"], results["self_consistent"])
+    return {**results, "best_over_local": round(best / results["local"], 3)}
+
+
+def joint(name: str, every: int, n_functions: int) -> dict[str, Any]:
+    train, test = data(name, every)
+    results: dict[str, Any] = {"n_train": len(train), "n_functions": n_functions}
+    for rung in ("none", "qeq", "self_consistent"):
+        begin = time.perf_counter()
+        text = None
+        if rung != "none":
+            text = RUNGS[rung].format(n=n_functions, joint="true")
+            text += f",joint_functions={n_functions}"
+        potential = linpot.run_fit(train, settings=settings_of(n_functions, text)).potential
+        errors = linpot.evaluate(potential, test)["all"]
+        results[rung] = {
+            "energy_rmse_meV_per_atom": round(1e3 * errors["energy"]["rmse"], 3),
+            "forces_rmse_meV_per_A": round(1e3 * errors["forces"]["rmse"], 2),
+        }
+        if "charges" in errors:
+            results[rung]["charges_rmse_me"] = round(1e3 * errors["charges"]["rmse"], 2)
+        print(name, rung, results[rung], f"{time.perf_counter() - begin:.0f} s", flush=True)
+    return results
+
+
+def cost(quick: bool) -> dict[str, Any]:
+    """A step of QEq, its features included: ms at 1,029 atoms, us per atom beyond."""
+    results: dict[str, Any] = {}
+    for side in (7, 12) if quick else (7, 12, 26):
+        structure = water(side)
+        model = qeq_of_water()
+        moved = [
+            replace(structure, positions=structure.positions + step)
+            for step in _steps(structure.n_atoms)
+        ]
+        model.predict(moved[0])
+        cold = _median(lambda one: model.predict(one), moved)
+        warm_model = model.for_trajectory()
+        warm_model.predict(moved[0])
+        warm = _median(lambda one: warm_model.predict(one), moved)
+        results[str(structure.n_atoms)] = {
+            "cold_ms": round(cold, 2),
+            "warm_ms": round(warm, 2),
+            "cold_us_per_atom": round(1e3 * cold / structure.n_atoms, 2),
+        }
+        print(structure.n_atoms, results[str(structure.n_atoms)], flush=True)
+    return results
+
+
+def _steps(n_atoms: int) -> list[Floats]:
+    """Displacements of a smooth trajectory, about a femtosecond apart, A."""
+    rng = np.random.default_rng(0)
+    size, phase = rng.normal(scale=0.05, size=(n_atoms, 3)), rng.uniform(0, 2 * np.pi, (n_atoms, 3))
+    return [size * np.sin(0.1 * step + phase) for step in range(9)]
+
+
+def _median(work: Any, structures: list[Any]) -> float:
+    times = []
+    for one in structures:
+        begin = time.perf_counter()
+        work(one)
+        times.append(time.perf_counter() - begin)
+    return float(1e3 * np.median(times))
+
+
+def dynamics(every: int) -> dict[str, Any]:
+    """Drift of NVE runs: a cluster under its own potential, and molten salt; meV/atom/ps."""
+    train, test = data("xtb_nacl", every)
+    text = RUNGS["qeq"].format(n=40, joint="true") + ",joint_functions=80,joint_steps=5"
+    potential = linpot.run_fit(train, settings=settings_of(80, text)).potential
+    return {
+        "cluster": drift_of(potential, test[0], temperature=300.0),
+        "molten": drift_of(*molten_salt(), temperature=1200.0),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parts = ("charges", "joint", "cost", "dynamics")
+    parser.add_argument("--part", nargs="+", choices=parts, default=list(parts))
+    parser.add_argument("--set", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--every", type=int, default=1, help="take every n-th training structure")
+    parser.add_argument("--functions", type=int, default=250)
+    parser.add_argument("--quick", action="store_true", help="smaller cells, writes nothing")
+    given = parser.parse_args()
+    for part in given.part:
+        results: dict[str, Any] = {"seed": 0, "every": given.every}
+        if part == "charges":
+            results |= {s: charges_alone(s, given.every, given.functions) for s in given.set}
+        elif part == "joint":
+            results |= {s: joint(s, given.every, given.functions) for s in given.set}
+        elif part == "cost":
+            results |= cost(given.quick)
+        else:
+            results |= dynamics(given.every)
+        print(results)
+        if not given.quick:
+            name = f"charges_qeq_{part}"
+            if part in ("charges", "joint") and len(given.set) == 1:
+                name += f"_{given.set[0]}"
+            print("written:", write_results(name, results))
+
+
+if __name__ == "__main__":
+    main()
