@@ -24,6 +24,7 @@ from benchmarks.record import data_folder, write_results
 from linpot.charges.catalogue import parse_charges
 from linpot.charges.training import Training
 from linpot.structures.dataset import Dataset
+from linpot.workflow.plan import plan_fit
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +57,7 @@ def settings_of(n_functions: int, charges: str | None) -> linpot.FitSettings:
 
 def charges_alone(name: str, every: int, n_functions: int) -> dict[str, Any]:
     train, test = data(name, every)
-    basis = linpot.make_basis(train, settings_of(n_functions, None))
+    basis = plan_fit(train, settings_of(n_functions, None)).basis
     results: dict[str, Any] = {"n_train": len(train), "n_functions": n_functions}
     for rung, text in RUNGS.items():
         begin = time.perf_counter()
@@ -90,7 +91,7 @@ def joint(name: str, every: int, n_functions: int) -> dict[str, Any]:
 
 
 def cost(quick: bool) -> dict[str, Any]:
-    """A step of QEq, its features included: ms at 1,029 atoms, us per atom beyond."""
+    """Time a step of QEq, its features included: ms, and us per atom."""
     results: dict[str, Any] = {}
     for side in (7, 12) if quick else (7, 12, 26):
         structure = water(side)
@@ -100,10 +101,10 @@ def cost(quick: bool) -> dict[str, Any]:
             for step in _steps(structure.n_atoms)
         ]
         model.predict(moved[0])
-        cold = _median(lambda one: model.predict(one), moved)
+        cold = _median(model.predict, moved)
         warm_model = model.for_trajectory()
         warm_model.predict(moved[0])
-        warm = _median(lambda one: warm_model.predict(one), moved)
+        warm = _median(warm_model.predict, moved)
         results[str(structure.n_atoms)] = {
             "cold_ms": round(cold, 2),
             "warm_ms": round(warm, 2),
