@@ -102,7 +102,7 @@ def test_energy_of_a_supercell_is_extensive(model):
 def test_far_apart_neutral_copies_do_not_exchange_charge(model):
     """Two copies of a molecule 2000 A apart: what is left is the interaction of dipoles."""
     one = structure("molecule", n_atoms=6)
-    far = one.positions + [2000.0, 0.0, 0.0]
+    far = one.positions + np.array([2000.0, 0.0, 0.0])
     both = replace(
         one, numbers=np.tile(one.numbers, 2), positions=np.concatenate([one.positions, far])
     )
@@ -133,7 +133,7 @@ def test_widths_shift_electronegativities_of_charged_cells():
     other = qeq(widths=wide, hardness={"H": 6.0, "O": 5.0 + added})
     shift = 2.0 * np.pi * linpot.constants.COULOMB / 30.0**3 * (1.5**2 - 0.5**2)
     function = base.function
-    shifted = replace(base, function=replace(function, constants=function.constants + [0.0, shift]))
+    shifted = replace(base, function=replace(function, constants=function.constants + np.array([0.0, shift])))
     assert_allclose(other.charges_of(atoms), shifted.charges_of(atoms), atol=1e-9)
     assert abs(other.charges_of(atoms) - base.charges_of(atoms)).max() > 1e-5
 

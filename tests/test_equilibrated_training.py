@@ -57,9 +57,9 @@ def test_derivatives_by_parameters_equal_differences(kind, group):
     for derivative, which in ((found.jacobian, 0), (found.d_charges, 1)):
         expected = (ends[0][which] - ends[1][which]) / (2.0 * step)
         scale = abs(expected).max()
-        assert scale > 1e-3
+        assert scale > 1e-4
         # step^2 of third derivatives, and rounding over the step
-        assert_allclose(derivative @ direction, expected, atol=2e-6 * max(scale, 1.0))
+        assert_allclose(derivative @ direction, expected, atol=max(2e-6 * scale, 1e-8))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -87,7 +87,7 @@ def test_charges_of_a_known_model_are_found_by_one_linear_solve():
     known = qeq()
     data, fresh = labelled(known, 24), labelled(known, 40)[30:]
     empty = replace(known, function=AtomFunction.zero(basis_of()))
-    found = fit_equilibrated(empty, data, penalty=1e-20)
+    found = fit_equilibrated(empty, data, penalty=1e-10)
     assert largest_error(empty, fresh) > 0.05
     assert largest_error(found, fresh) < 1e-6
 
@@ -97,7 +97,7 @@ def test_hardness_of_a_known_model_is_found_by_gauss_newton():
     data, fresh = labelled(known, 24), labelled(known, 40)[30:]
     start = replace(known, function=AtomFunction.zero(basis_of()), hardness={"H": 8.0, "O": 8.0})
     free = ("electronegativity", "hardness")
-    found = fit_equilibrated(start, data, free=free, penalty=1e-20, tolerance=1e-12)
+    found = fit_equilibrated(start, data, free=free, penalty=1e-10, tolerance=1e-12)
     assert largest_error(found, fresh) < 1e-6
 
 
@@ -115,7 +115,7 @@ def test_forces_of_a_known_model_are_found_by_joint_training():
     free = ("electronegativity", "environment_hardness", "hardness", "coupling", "cubic", "quartic")
     training = Training(data, basis_of(6), e0={"H": 0.0, "O": 0.0}, weights=Weights(charges=100.0))
     found = train_jointly(
-        EquilibratedTrainee.of(near, free), training, with_charges=True, most_steps=25,
+        EquilibratedTrainee.of(near, free), training, with_charges=True, most_steps=15,
         tolerance=0.0,
     )  # fmt: skip
     model = found.trainee.model

@@ -298,7 +298,7 @@ class EquilibratedTrainee:
             T[:, columns] = to_center @ (pairs.values[own] * q[n[own], None])
             explicit[0, columns] = 0.5 * both[own] @ pairs.values[own]
             pull = 0.5 * both[own, None, None] * pairs.directions[own, :, None]
-            pull = (pull * pairs.slopes[own, None, :]).reshape(len(own), -1)
+            pull = (pull * pairs.slopes[own, None, :]).reshape(len(own), 3 * n_radial)
             explicit[1:, columns] = ((to_center - to_neighbor) @ pull).reshape(-1, n_radial)
 
     def _features(self, terms: _Terms, q: Floats, explicit: Floats) -> tuple[Floats, Floats]:
