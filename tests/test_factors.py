@@ -227,3 +227,16 @@ def test_factors_reach_scipys_residual_where_normal_equations_visibly_fail():
 
 def test_memory_is_announced_above_what_is_kept():
     assert factor_bytes(100, 3) >= 3 * 8 * 100 * 100
+
+
+def test_shifted_target_is_that_of_rows_with_another_target():
+    """Rows that wait and rows that are factorised alike."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 5)), rng.normal(size=40)
+    for n_rows in (3, 40):
+        own, other = TriangularFactor(6), TriangularFactor(6)
+        own.add(X[:n_rows], y[:n_rows])
+        own.shift_target(slice(1, 3), np.array([2.0, -3.0]))
+        other.add(X[:n_rows], y[:n_rows] - X[:n_rows, 1:3] @ [2.0, -3.0])
+        squares = [factor.rows().T @ factor.rows() for factor in (own, other)]
+        np.testing.assert_allclose(*squares, atol=1e-13)

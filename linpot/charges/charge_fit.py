@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from linpot.charges.local_charges import LocalCharges
 from linpot.charges.local_trainee import LocalTrainee
 from linpot.charges.projection import project
 from linpot.errors import InputError
-from linpot.fitting.factors import FactorSet, triangular
+from linpot.fitting.factors import FactorSet, TriangularFactor, triangular
 from linpot.fitting.priors import SmoothnessPrior
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.weights import Weights
@@ -22,6 +23,8 @@ from linpot.structures.structure import Structure
 Floats = NDArray[np.float64]
 Key = tuple[str, str]
 """Group, "charges" or "dipole"."""
+
+_LEAST_SHARE = 1e-3  # of the largest
 
 
 def charge_rows(
@@ -100,8 +103,8 @@ def fit_charges(
             "--dipole-key), or learn latent charges from energies and forces"
         )
     if fit_shares and count:
-        model = _with_fitted_shares(model, data, weights, prior, penalty, threads)
-    return _solved(model, data, weights, prior, penalty, threads, projected=True)
+        model = model.with_shares(_fitted_shares(model, data, prior, penalty, threads))
+    return _solved(model, data, weights, prior, penalty, threads)
 
 
 def _solved(
@@ -111,21 +114,15 @@ def _solved(
     prior: SmoothnessPrior,
     penalty: str | float,
     threads: int,
-    *,
-    projected: bool,
 ) -> LocalCharges:
     trainee = LocalTrainee(model)
     scales = trainee.scales(prior)
     factors: FactorSet[Key] = FactorSet(len(scales) + 1)
     for structure, design in _designs(model, data, threads):
-        offset = np.zeros(structure.n_atoms)
-        if projected:
-            shares = model.shares_of(structure)
-            offset = shares * structure.net_charge
-            design = project(design, shares, 0.0)
-        for name, X, y in charge_rows(structure, design * scales, offset):
-            if projected or name == "charges":
-                factors.add((structure.group, name), X, y)
+        shares = model.shares_of(structure)
+        columns = project(design * scales, shares, 0.0)
+        for name, X, y in charge_rows(structure, columns, shares * structure.net_charge):
+            factors.add((structure.group, name), X, y)
     factor, n_rows = factors.combined(lambda key: weights.of(*key))
     if n_rows == 0 or not factor[:, -1].any():
         raise InputError(
@@ -136,29 +133,41 @@ def _solved(
     return trainee.with_parameters(ridge.coef_ * scales).model
 
 
-def _with_fitted_shares(
+def _fitted_shares(
     model: LocalCharges,
-    data: Dataset,
-    weights: Weights,
+    data: Iterable[Structure],
     prior: SmoothnessPrior,
     penalty: str | float,
     threads: int,
-) -> LocalCharges:
-    """Share the correction as the variances of residuals without it, per species."""
-    raw = _solved(model, data, weights, prior, penalty, threads, projected=False)
-    parameters = raw.function.parameters[0]
-    squares, counts = np.zeros(len(model.elements)), np.zeros(len(model.elements))
+) -> dict[str, float]:
+    """
+    Return the variance of the residuals of charges that are not corrected, per species.
+
+    Without the correction species are problems of their own, each with a penalty of its own.
+    """
+    scales = LocalTrainee(model).scales(prior)
+    n, starts = model.function.basis.n_features, model.function.basis.feature_offsets
+    columns = [[*range(a, b), n + z] for z, (a, b) in enumerate(pairwise(starts))]
+    factors = [TriangularFactor(len(own) + 1) for own in columns]
     for structure, design in _designs(model, data, threads):
-        if structure.labels.charges is not None:
-            species = model.species_of(structure)
-            left = design @ parameters - structure.labels.charges
-            np.add.at(squares, species, left**2)
-            np.add.at(counts, species, 1.0)
-    variances = squares / np.maximum(counts, 1.0)
+        if structure.labels.charges is None:
+            continue
+        species = model.species_of(structure)
+        for z in np.unique(species).tolist():
+            atoms, own = species == z, columns[z]
+            X = design[np.ix_(np.flatnonzero(atoms), own)] * scales[own]
+            factors[z].add(X, structure.labels.charges[atoms])
+    variances = np.zeros(len(columns))
+    for z, factor in enumerate(factors):
+        rows = factor.rows()
+        if factor.n_rows:
+            ridge = Ridge(penalty).fit_factor(triangular(rows), factor.n_rows)
+            left = rows @ np.append(ridge.coef_, -1.0)
+            variances[z] = left @ left / factor.n_rows
     # what nothing is known of, or is exact, takes a small part
-    least = max(1e-3 * float(variances.max()), 1e-16)
-    shares = np.maximum(variances, least) / max(float(variances.max()), least)
-    return raw.with_shares(dict(zip(model.elements, shares.tolist(), strict=True)))
+    largest = float(variances.max()) or 1.0
+    shares = np.maximum(variances / largest, _LEAST_SHARE)
+    return dict(zip(model.elements, shares.tolist(), strict=True))
 
 
 def _designs(

@@ -212,8 +212,8 @@ def train_jointly(
     training: Training,
     *,
     with_charges: bool = False,
-    most_steps: int = 20,
-    tolerance: float = 1e-4,
+    most_steps: int = 15,
+    tolerance: float = 1e-3,
 ) -> JointFit[Own]:
     """
     Train charges beside a learned part that is refitted in every step.

@@ -110,7 +110,8 @@ _WEIGHTS = Weights()
     type=Value("RULE", parse_e0),
     default="auto",
     show_default=True,
-    help="Energies of single atoms: auto, isolated, least-squares, or 'Si=-0.8,O=-1.5' in eV.",
+    help="Energies of single atoms: auto, isolated, least-squares, joint (with the learned part), "
+    "or 'Si=-0.8,O=-1.5' in eV.",
 )
 @click.option(
     "--weights",

@@ -14,7 +14,10 @@ from linpot.errors import InputError
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure
 
-RULES = ("auto", "isolated", "least-squares")
+RULES = ("auto", "isolated", "least-squares", "joint")
+LEAST_SQUARES = "least squares"
+"""Source of energies by composition."""
+
 _AGREE = 1e-4  # eV; isolated atoms of one element that differ by more are a contradiction
 
 
@@ -56,9 +59,11 @@ def find_reference_energies(
     elements : tuple of str
     cutoff : float, A
         An atom without neighbors inside it is isolated.
-    rule : {"auto", "isolated", "least-squares"} or mapping of str to float
-        "auto" takes isolated atoms where the data have them and fits the rest; "isolated" insists
-        on them; a mapping gives values, elements it lacks are found by "auto".
+    rule : {"auto", "isolated", "least-squares", "joint"} or mapping of str to float
+        "auto" takes isolated atoms where the data have them and fits the rest by composition, as
+        does "joint", after which a fit solves for the rest again beside the learned part;
+        "isolated" insists on isolated atoms; a mapping gives values, elements it lacks are found
+        by "auto".
 
     Returns
     -------
@@ -96,7 +101,7 @@ def find_reference_energies(
     if missing:
         fitted, undetermined = _least_squares(structures, energies, missing, values)
         values.update(fitted)
-        sources.update(dict.fromkeys(missing, "least squares"))
+        sources.update(dict.fromkeys(missing, LEAST_SQUARES))
     return ReferenceEnergies(
         {s: values[s] for s in elements}, {s: sources[s] for s in elements}, undetermined
     )

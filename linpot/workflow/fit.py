@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from linpot.errors import InputError
-from linpot.fitting.reference_energies import ReferenceEnergies, find_reference_energies
+from linpot.fitting.factors import FactorSet
+from linpot.fitting.reference_energies import (
+    LEAST_SQUARES,
+    ReferenceEnergies,
+    find_reference_energies,
+)
 from linpot.fitting.rows import RowBuilder
 from linpot.fitting.targets import Targets, energies_without, mean_energy
 from linpot.model.feature_engine import FeatureEngine
@@ -17,9 +22,10 @@ from linpot.structures.dataset import Dataset
 from linpot.workflow.charges import add_charges
 from linpot.workflow.choice import chosen
 from linpot.workflow.evaluate import Metrics, evaluate_model
+from linpot.workflow.keys import Key
 from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.provenance import provenance
-from linpot.workflow.regression import collect_factors, noise_of
+from linpot.workflow.regression import collect_factors, noise_of, solve_one_body
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.walls import Walls, solve_without_holes
@@ -233,6 +239,7 @@ def gather_rows(
         folds=fold_of,
         progress=monitor.advance,
     )
+    reference = _beside_learned_part(reference, factors, plan, settings)
     session = FitSession(
         builder, plan.baseline, reference, factors, settings, merged=plan.estimate.merged
     )
@@ -240,6 +247,30 @@ def gather_rows(
         level = mean_energy(train, energies, reference.values)
         session.restrain(plan.restraints, level, noise_of(factors))
     return session
+
+
+def _beside_learned_part(
+    reference: ReferenceEnergies, factors: FactorSet[Key], plan: FitPlan, settings: FitSettings
+) -> ReferenceEnergies:
+    """
+    Solve for E0 together with the learned part where asked for, or where compositions do not tell.
+
+    The targets in the factors follow.
+    """
+    sources = reference.sources.values()
+    fitted = [k for k, source in enumerate(sources) if source == LEAST_SQUARES]
+    joint = settings.e0 == "joint" or reference.undetermined
+    if not joint or not fitted or "energy" not in {name for _, name, _ in factors}:
+        return reference
+    shift = solve_one_body(factors, plan.basis, settings, fitted)
+    n = plan.basis.n_features
+    for factor in factors.values():
+        factor.shift_target(slice(n, n + len(shift)), shift)
+    values = {
+        symbol: old + new
+        for (symbol, old), new in zip(reference.values.items(), shift.tolist(), strict=True)
+    }
+    return replace(reference, values=values)
 
 
 def check_test(train: Dataset, test: Dataset | None) -> None:
@@ -289,7 +320,7 @@ def _notes(plan: FitPlan, reference: ReferenceEnergies) -> list[str]:
             "the compositions do not determine all E0; the solution of minimum norm was taken "
             "(energies of other compositions are not to be trusted: add isolated atoms or give e0)"
         )
-    fitted = [s for s, source in reference.sources.items() if source == "least squares"]
+    fitted = [s for s, source in reference.sources.items() if source == LEAST_SQUARES]
     if fitted:
         notes.append(
             f"E0 of {', '.join(fitted)} by least squares: no isolated atom in the data, "

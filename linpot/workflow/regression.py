@@ -13,13 +13,15 @@ from linpot.basis.ace import Basis
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.estimator import FactorRegressor
-from linpot.fitting.factors import FactorSet
+from linpot.fitting.factors import FactorSet, triangular
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import RowBuilder, TargetRule, stream_rows
 from linpot.structures.dataset import Dataset
 from linpot.workflow.chunks import collect_chunks
-from linpot.workflow.keys import Key, keyed, n_columns_of
+from linpot.workflow.keys import Key, keyed, n_columns_of, weight_of
 from linpot.workflow.settings import FitSettings
+
+_UNPENALISED = 1e4  # scale of one-body energies over that of the smoothest feature
 
 LEAST_NOISE = 0.01
 """Of the root mean square of the labels."""
@@ -164,6 +166,40 @@ def solve_factors(
         )
     solver.fit_factor(scaled, n_rows)
     return solver.coef_ * scales, solver.get_solver_state()
+
+
+def solve_one_body(
+    factors: FactorSet[Key], basis: Basis, settings: FitSettings, elements: Sequence[int]
+) -> Floats:
+    """
+    Solve for one-body energies beside the learned part, without a penalty on them.
+
+    By composition alone they are mean energies; if the learned energy of all data is positive, say,
+    they are too high, and forces pay for it.
+
+    Parameters
+    ----------
+    factors : FactorSet
+    basis : Basis
+    settings : FitSettings
+    elements : sequence of int
+        Those whose energies are open.
+
+    Returns
+    -------
+    float64[n_elements], eV
+        To be added to those taken off the labels; zero for the others.
+    """
+    factor, n_rows = factors.combined(lambda key: weight_of(settings.weights, key))
+    n = basis.n_features
+    scales = settings.prior.scales(basis)
+    free = _UNPENALISED * float(scales.max())
+    columns = n + np.array(elements, dtype=int)
+    rows = np.column_stack([factor[:, :n] * scales, factor[:, columns] * free, factor[:, -1]])
+    ridge = Ridge(settings.penalty).fit_factor(triangular(rows), n_rows)
+    energies = np.zeros(len(basis.elements))
+    energies[list(elements)] = ridge.coef_[n:] * free
+    return energies
 
 
 def scaled_factor(factor: Floats, scales: Floats, combination: Floats) -> Floats:

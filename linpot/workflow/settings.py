@@ -52,7 +52,7 @@ class FitSettings:
     charges : str, mapping, ChargeRung, EnergyModel or None
         Charges to be found before the learned part is fitted to the rest: "local", "latent", with
         settings as in "local:width=0.8"; see `parse_charges` and docs/charges.md.
-    e0 : {"auto", "isolated", "least-squares"} or mapping of str to float, eV
+    e0 : {"auto", "isolated", "least-squares", "joint"} or mapping of str to float, eV
         See `find_reference_energies`.
     weights : Weights
     solver : {"ridge", "ard", "omp", "lasso", "svd", "qr"} or FactorRegressor
