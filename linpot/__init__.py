@@ -22,6 +22,9 @@ from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.calculators.extrapolation_watch import ExtrapolationWatch
 from linpot.calculators.lammps_driver import LammpsDriver
 from linpot.calculators.uncertain_calculator import UncertainCalculator
+from linpot.charges.equilibrated_charges import EquilibratedCharges
+from linpot.charges.equilibrated_fit import fit_equilibrated
+from linpot.charges.equilibrated_rungs import EquilibratedRung, SelfConsistentRung
 from linpot.charges.local_charges import LocalCharges
 from linpot.charges.local_rungs import LatentRung, LocalRung
 from linpot.electrostatics.coulomb_sum import CoulombSum
@@ -84,6 +87,8 @@ __all__ = [
     "DiskCache",
     "Dispersion",
     "EnergyModel",
+    "EquilibratedCharges",
+    "EquilibratedRung",
     "ErrorBars",
     "ExtrapolationError",
     "ExtrapolationWatch",
@@ -113,6 +118,7 @@ __all__ = [
     "RadialParameters",
     "Ridge",
     "Selection",
+    "SelfConsistentRung",
     "SmoothnessPrior",
     "Structure",
     "Trial",
@@ -130,6 +136,7 @@ __all__ = [
     "find_noise_levels",
     "fit",
     "fit_coefficients",
+    "fit_equilibrated",
     "fit_with_error_bars",
     "learned_part",
     "load",

@@ -133,7 +133,9 @@ def test_widths_shift_electronegativities_of_charged_cells():
     other = qeq(widths=wide, hardness={"H": 6.0, "O": 5.0 + added})
     shift = 2.0 * np.pi * linpot.constants.COULOMB / 30.0**3 * (1.5**2 - 0.5**2)
     function = base.function
-    shifted = replace(base, function=replace(function, constants=function.constants + np.array([0.0, shift])))
+    shifted = replace(
+        base, function=replace(function, constants=function.constants + np.array([0.0, shift]))
+    )
     assert_allclose(other.charges_of(atoms), shifted.charges_of(atoms), atol=1e-9)
     assert abs(other.charges_of(atoms) - base.charges_of(atoms)).max() > 1e-5
 
