@@ -57,9 +57,9 @@ def test_derivatives_by_parameters_equal_differences(kind, group):
     for derivative, which in ((found.jacobian, 0), (found.d_charges, 1)):
         expected = (ends[0][which] - ends[1][which]) / (2.0 * step)
         scale = abs(expected).max()
-        assert scale > 1e-4
+        assert scale > 1e-5
         # step^2 of third derivatives, and rounding over the step
-        assert_allclose(derivative @ direction, expected, atol=max(2e-6 * scale, 1e-8))
+        assert_allclose(derivative @ direction, expected, atol=max(2e-6 * scale, 1e-9))
 
 
 @pytest.mark.parametrize("name", MODELS)
