@@ -30,6 +30,10 @@ Floats = NDArray[np.float64]
 
 SETS = ("4g_carbon_chain", "xtb_nacl")
 CUTOFF = 5.0
+WEIGHTS = linpot.Weights(energy=20.0, forces=1.0, charges=10.0)
+"""Few energies beside many forces; the same for all models."""
+CHARGE_FUNCTIONS = 100
+"""Of electronegativities in joint training, at most."""
 RUNGS = {
     "local": "local:n_functions={n}",
     "qeq": "qeq:n_functions={n},joint={joint}",
@@ -51,7 +55,12 @@ def charge_error(model: Any, test: Dataset) -> float:
 
 def settings_of(n_functions: int, charges: str | None) -> linpot.FitSettings:
     return linpot.FitSettings(
-        n_functions=n_functions, cutoff=CUTOFF, body_order=4, baseline="none", charges=charges
+        n_functions=n_functions,
+        cutoff=CUTOFF,
+        body_order=5,
+        baseline="zbl",
+        charges=charges,
+        weights=WEIGHTS,
     )
 
 
@@ -59,25 +68,50 @@ def charges_alone(name: str, every: int, n_functions: int) -> dict[str, Any]:
     train, test = data(name, every)
     basis = plan_fit(train, settings_of(n_functions, None)).basis
     results: dict[str, Any] = {"n_train": len(train), "n_functions": n_functions}
+    profiles = chain_profiles(test) if name == "4g_carbon_chain" else {}
     for rung, text in RUNGS.items():
         begin = time.perf_counter()
         chosen = parse_charges(text.format(n=n_functions, joint="false"))
-        model = chosen.train(Training(train, basis, say=print))  # type: ignore[union-attr]
+        training = Training(train, basis, weights=WEIGHTS, say=print)
+        model = chosen.train(training)  # type: ignore[union-attr]
         results[rung] = charge_error(model, test)
+        for profile in profiles.values():
+            charges = model.charges_of(profile["structure"])
+            profile[rung] = charges[profile["order"]].round(5).tolist()
         print(name, rung, results[rung], f"{time.perf_counter() - begin:.0f} s", flush=True)
     best = min(results["qeq"], results["self_consistent"])
-    return {**results, "best_over_local": round(best / results["local"], 3)}
+    for profile in profiles.values():
+        del profile["structure"], profile["order"]
+    return {**results, "best_over_local": round(best / results["local"], 3), "profiles": profiles}
 
 
-def joint(name: str, every: int, n_functions: int) -> dict[str, Any]:
+def chain_profiles(test: Dataset) -> dict[str, Any]:
+    """Return charges of the carbon atoms along one chain of each total charge."""
+    profiles: dict[str, Any] = {}
+    for one in test:
+        key = f"total charge {one.net_charge:+.0f}" if one.net_charge else "neutral"
+        if key in profiles:
+            continue
+        carbon = np.flatnonzero(one.numbers == 6)
+        centered = one.positions - one.positions[carbon].mean(axis=0)
+        axis = np.linalg.svd(centered[carbon])[2][0]
+        if (centered[one.numbers == 1] @ axis).sum() < 0.0:
+            axis = -axis  # the end with more hydrogen comes last
+        order = carbon[np.argsort(centered[carbon] @ axis)]
+        reference = one.labels.charges[order].round(5).tolist()
+        profiles[key] = {"structure": one, "order": order, "reference": reference}
+    return profiles
+
+
+def joint(name: str, every: int, n_functions: int, steps: int, rungs: list[str]) -> dict[str, Any]:
     train, test = data(name, every)
     results: dict[str, Any] = {"n_train": len(train), "n_functions": n_functions}
-    for rung in ("none", "qeq", "self_consistent"):
+    for rung in rungs:
         begin = time.perf_counter()
         text = None
         if rung != "none":
-            text = RUNGS[rung].format(n=n_functions, joint="true")
-            text += f",joint_functions={n_functions}"
+            text = RUNGS[rung].format(n=min(n_functions, CHARGE_FUNCTIONS), joint="true")
+            text += f",joint_functions={n_functions},joint_steps={steps}"
         potential = linpot.run_fit(train, settings=settings_of(n_functions, text)).potential
         errors = linpot.evaluate(potential, test)["all"]
         results[rung] = {
@@ -146,8 +180,10 @@ def main() -> None:
     parts = ("charges", "joint", "cost", "dynamics")
     parser.add_argument("--part", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--set", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--rung", nargs="+", default=["none", "qeq", "self_consistent"])
     parser.add_argument("--every", type=int, default=1, help="take every n-th training structure")
     parser.add_argument("--functions", type=int, default=250)
+    parser.add_argument("--steps", type=int, default=15, help="of joint training, at most")
     parser.add_argument("--quick", action="store_true", help="smaller cells, writes nothing")
     given = parser.parse_args()
     for part in given.part:
@@ -155,7 +191,10 @@ def main() -> None:
         if part == "charges":
             results |= {s: charges_alone(s, given.every, given.functions) for s in given.set}
         elif part == "joint":
-            results |= {s: joint(s, given.every, given.functions) for s in given.set}
+            results |= {
+                s: joint(s, given.every, given.functions, given.steps, given.rung)
+                for s in given.set
+            }
         elif part == "cost":
             results |= cost(given.quick)
         else:

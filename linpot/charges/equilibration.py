@@ -27,6 +27,7 @@ _LEAST_CURVATURE = 1.0  # V/e, of steps where the energy is not convex
 _LONGEST_STEP = 1.0  # e, RMS, of one step where the energy is not quadratic
 _SUFFICIENT = 1e-4  # of the slope, that the energy must fall along a step (Armijo)
 _ROUNDING = 1e-13  # of energies
+_SLOPE_ROUNDING = 1e-14  # of slopes, over the terms that they are sums of
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +95,17 @@ def equilibrate(
     charges = np.zeros(energy.n_atoms) if start is None else np.array(start, dtype=np.float64)
     charges = _with_sum(charges, total)
     find = _direct_step if method == "direct" else _IterativeStep(energy)
+    hardness = np.abs(energy.hardness)
     scale = max(energy.residual_scale(total), np.finfo(float).tiny)
     between = energy.between(charges)
     iterations, convex = 0, True
     for _ in range(_MOST_STEPS):
         slope = energy.slope(charges, between)
         pull = slope.mean() - slope
+        rounding = _SLOPE_ROUNDING * float(np.abs(slope).max() + np.abs(charges * hardness).max())
         residual = _rms(pull) / scale
+        if _rms(pull) <= rounding:  # as of equal atoms, whose slopes differ by nothing else
+            residual = min(residual, tolerance)
         if residual <= tolerance and (iterations or method == "iterative"):
             break
         step, answer, work, convex = find(energy, charges, pull, tolerance * scale)
