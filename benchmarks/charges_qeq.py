@@ -3,7 +3,7 @@ Equilibrated and self-consistent charges: errors beside local models, and cost.
 
 `charges`: reference charges from local charges, QEq and self-consistent charges, the same features
 and cutoff of 5 A. `joint`: energies and forces of a local ACE and of the same ACE beside charges
-trained with it. `cost`: a step of QEq in water-like cells on one core. `dynamics`: drift of energy.
+trained with it. `iterations`: of conjugate gradients. `cost`: a step of QEq in water-like cells on one core. `dynamics`: drift of energy.
 
     python -m benchmarks.charges_qeq [--part charges joint cost dynamics] [--set NAME] [--every N]
 """
@@ -14,6 +14,7 @@ import argparse
 import time
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,14 @@ from numpy.typing import NDArray
 import linpot
 from benchmarks.charged_systems import drift_of, molten_salt, qeq_of_water, water
 from benchmarks.record import data_folder, write_results
+from linpot.charges import equilibration
 from linpot.charges.catalogue import parse_charges
+from linpot.charges.charge_energy import ChargeEnergy, self_hardness
+from linpot.charges.screening import ScreenedInverse
 from linpot.charges.training import Training
+from linpot.electrostatics.coulomb_sum import CoulombSum
 from linpot.structures.dataset import Dataset
+from linpot.structures.structure import Structure
 from linpot.workflow.plan import plan_fit
 
 Floats = NDArray[np.float64]
@@ -148,6 +154,31 @@ def cost(quick: bool) -> dict[str, Any]:
     return results
 
 
+def iterations(quick: bool) -> dict[str, Any]:
+    """Count iterations to a residual of 1e-8, with the screened inverse and the diagonal alone."""
+    results: dict[str, Any] = {}
+    for side in (5, 7) if quick else (5, 7, 12):
+        structure = water(side)
+        widths = np.where(structure.numbers == 8, 0.66, 0.31)
+        hardness = np.where(structure.numbers == 8, 5.0, 6.0) + self_hardness(widths)
+        chi = np.where(structure.numbers == 8, 8.0, 4.0)
+        chi = chi + 0.3 * np.random.default_rng(1).normal(size=structure.n_atoms)
+        total = CoulombSum(structure, widths=widths, repeats=10)
+        energy = ChargeEnergy(total, chi, hardness)
+        own = results[str(structure.n_atoms)] = {}
+        for name in ("screened", "diagonal"):
+            inverse = ScreenedInverse if name == "screened" else _diagonal
+            with mock.patch.object(equilibration, "ScreenedInverse", inverse):
+                found = equilibration.equilibrate(energy, 0.0, method="iterative")
+            own[name] = found.iterations
+        print(structure.n_atoms, own, flush=True)
+    return results
+
+
+def _diagonal(structure: Structure, curvature: Floats, widths: Floats | None) -> Any:
+    return lambda pulls, threads: pulls / curvature
+
+
 def _steps(n_atoms: int) -> list[Floats]:
     """Displacements of a smooth trajectory, about a femtosecond apart, A."""
     rng = np.random.default_rng(0)
@@ -177,7 +208,7 @@ def dynamics(every: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parts = ("charges", "joint", "cost", "dynamics")
+    parts = ("charges", "joint", "iterations", "cost", "dynamics")
     parser.add_argument("--part", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--set", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--rung", nargs="+", default=["none", "qeq", "self_consistent"])
@@ -195,6 +226,8 @@ def main() -> None:
                 s: joint(s, given.every, given.functions, given.steps, given.rung)
                 for s in given.set
             }
+        elif part == "iterations":
+            results |= iterations(given.quick)
         elif part == "cost":
             results |= cost(given.quick)
         else:
