@@ -3,9 +3,10 @@ Equilibrated and self-consistent charges: errors beside local models, and cost.
 
 `charges`: reference charges from local charges, QEq and self-consistent charges, the same features
 and cutoff of 5 A. `joint`: energies and forces of a local ACE and of the same ACE beside charges
-trained with it. `iterations`: of conjugate gradients. `cost`: a step of QEq in water-like cells on one core. `dynamics`: drift of energy.
+trained with it. `iterations`: of conjugate gradients. `cost`: a step of QEq in water-like cells on
+one core. `dynamics`: drift of energy.
 
-    python -m benchmarks.charges_qeq [--part charges joint cost dynamics] [--set NAME] [--every N]
+    python -m benchmarks.charges_qeq [--part PART ...] [--set NAME ...] [--every N]
 """
 
 from __future__ import annotations

@@ -220,6 +220,12 @@ def test_energy_without_a_minimum_is_refused():
         model.predict(structure("molecule", charge=6.0))
 
 
+def test_only_convex_energies_are_scanned():
+    """Far from the data other energies may have no minimum; scans for holes leave them out."""
+    assert qeq().can_be_scanned
+    assert not self_consistent().can_be_scanned
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -132,6 +132,12 @@ class EquilibratedCharges(EnergyModel):
         """Largest cutoff of the features, A; the Coulomb sum needs no list."""
         return float(self.function.cutoffs.max())
 
+    @property
+    def can_be_scanned(self) -> bool:  # type: ignore[override]
+        """Whether there is a minimum at any distance: always where the energy is convex (QEq)."""
+        terms = (self.coupling, self.cubic, self.quartic)
+        return self.function.n_outputs == 1 and all(own is None for own in terms)
+
     def for_trajectory(self) -> EquilibratedCharges:
         """Return the model with a memory of charges; results stay within the tolerance."""
         return replace(self, memory=ChargeMemory())
