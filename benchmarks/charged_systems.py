@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 import linpot
 from linpot.baselines.pair_potential import PairPotential
-from linpot.basis.ace import build_basis
+from linpot.basis.families import build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.charges.atom_function import AtomFunction

@@ -4,9 +4,10 @@ Charges of the environment: dipoles, latent charges, fragments far apart.
 * `random_charges`: latent charges beside a pair part of 5 A, no charge labels.
 * `moving_charges`: the same with charges that depend on the environment; made here by a known
   model, energies and forces only.
-* `lode_dimers`: charged, polar and apolar molecules, trained where they are close, tested where
-  they are far. Local: no charges. Fixed: the charge of each molecule spread evenly over its atoms.
-  Latent: charges learned from energies and forces. Repeat: forces of the last training frame.
+* `dimers_CC`, `_CA`, `_PA` (lode_dimers): charged, polar and apolar molecules, trained where they
+  are close, tested where they are far. Local: no charges. Fixed: the charge of each molecule spread
+  evenly over its atoms. Latent: charges learned from energies and forces. Lode: `LodeRung`. Repeat:
+  forces of the last training frame.
 * `spice_dipeptides`: local charges fitted to MBIS charges and dipoles.
 * `water_rpbe_d3`: local charges fitted to Hirshfeld-type charges of 15 frames, tested on 5.
 
@@ -21,6 +22,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ase.build
@@ -150,11 +152,6 @@ def moving_charge_data(n: int, seed: int = SEED) -> linpot.Dataset:
     return linpot.Dataset.from_atoms(labelled, keys=NO_CHARGES)
 
 
-def lode_dimers() -> dict[str, Any]:
-    """Molecules far apart, trained close by."""
-    return {name: dimers(name) for name in DIMERS}
-
-
 def dimers(name: str) -> dict[str, Any]:
     """Errors of local, fixed, latent charges on one kind of dimer."""
     (train, _), (test, fragments) = (dimer_data(name, kind) for kind in ("train", "test"))
@@ -174,6 +171,7 @@ def dimers(name: str) -> dict[str, Any]:
         ("local", "none", None),
         ("fixed", spread, None),
         ("latent", "none", rung),
+        ("lode", "none", linpot.LodeRung(joint_functions=60)),
     ):
         begin = time.perf_counter()
         fitted = linpot.fit(
@@ -197,7 +195,7 @@ def dimers(name: str) -> dict[str, Any]:
             ),
             "seconds": time.perf_counter() - begin,
         }
-        if charges is not None:
+        if kind == "latent":
             own = predictions[-1].extras["charges"]
             results[kind]["fragment_charge"] = float(own[: fragments[-1]].sum())
     return results
@@ -220,7 +218,7 @@ def dimer_data(name: str, kind: str) -> tuple[linpot.Dataset, list[int]]:
 
 
 def spice_dipeptides() -> dict[str, Any]:
-    """Errors of local charges fitted to charges and dipoles, at three divisions of the weight."""
+    """Errors of local charges fitted to charges and dipoles, at divisions of the weight."""
     folder = data_folder() / "spice_dipeptides"
     train, test = (linpot.read_dataset(folder / f"{k}.extxyz.gz") for k in ("train", "test"))
     results: dict[str, Any] = {
@@ -237,6 +235,7 @@ def spice_dipeptides() -> dict[str, Any]:
             train,
             linpot.LocalRung(**SPICE),
             linpot.Weights(charges=charges, dipole=dipole),
+            SPICE_PRIOR,
         )
         errors = linpot.evaluate(model, test)["all"]
         results[f"weights {charges:g}, {dipole:g}"] = {
@@ -247,8 +246,9 @@ def spice_dipeptides() -> dict[str, Any]:
     return results
 
 
-SPICE: dict[str, Any] = {"n_functions": 200, "body_order": 4, "cutoff": 3.6}
-SPICE_WEIGHTS = ((10.0, 1.0), (3.0, 10.0), (0.0, 10.0))
+SPICE: dict[str, Any] = {"n_functions": 600, "body_order": 3}
+SPICE_PRIOR = linpot.SmoothnessPrior(power=2.5)
+SPICE_WEIGHTS = ((10.0, 1.0), (10.0, 10.0), (1.0, 10.0), (0.0, 10.0))
 
 
 def water() -> dict[str, Any]:
@@ -268,7 +268,10 @@ def water() -> dict[str, Any]:
 
 
 def charges_alone(
-    train: linpot.Dataset, rung: linpot.LocalRung, weights: linpot.Weights
+    train: linpot.Dataset,
+    rung: linpot.LocalRung,
+    weights: linpot.Weights,
+    prior: linpot.SmoothnessPrior | None = None,
 ) -> linpot.EnergyModel:
     """Train a rung without a potential around it."""
     elements = train.symbols
@@ -276,13 +279,14 @@ def charges_alone(
     basis = linpot.build_basis(
         linpot.BasisSpecification(elements, radial, body_order=2, n_functions=5)
     )
-    return rung.train(Training(train, basis, weights=weights))
+    prior = prior or linpot.SmoothnessPrior()
+    return rung.train(Training(train, basis, weights=weights, prior=prior))
 
 
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "random_charges": random_charges,
     "moving_charges": moving_charges,
-    "lode_dimers": lode_dimers,
+    **{f"dimers_{name}": partial(dimers, name) for name in DIMERS},
     "spice_dipeptides": spice_dipeptides,
     "water_rpbe_d3": water,
 }

@@ -1,5 +1,7 @@
 """
-Cost of extrapolation grades beside that of a step: energy and forces, silicon, one thread.
+Cost of grades, error bars and committees beside that of a step: energy and forces, one thread.
+
+Silicon; a committee's energies are compared with energies alone.
 
 Medians of interleaved rounds; the neighbor list with its skin is given in both, as in dynamics.
 
@@ -21,12 +23,13 @@ from benchmarks.record import data_folder, write_results
 from linpot.model.packing import pack
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import structure_from_atoms
-from linpot.uncertainty.extrapolation import ActiveSet
 
 SIZES = (60, 130, 500, 1000)
 EVERY = 10  # steps between two looks
 CUTOFF = 5.0
 SKIN = 0.5
+LEVEL = 0.9
+N_MEMBERS = 10
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -37,9 +40,10 @@ def seconds(call: Callable[[], Any]) -> float:
 
 def measure(train: linpot.Dataset, n_functions: int, rounds: int) -> dict[str, Any]:
     settings = linpot.FitSettings(n_functions=n_functions, cutoff=CUTOFF)
-    potential = linpot.run_fit(train, settings=settings).potential
-    learned = linpot.learned_part(linpot.with_active_set(potential, train))
-    active = ActiveSet.of(learned)
+    potential = linpot.fit_with_error_bars(train, settings=settings)
+    bars = linpot.ErrorBars.of(potential)
+    learned, active = bars.learned, bars.active
+    committee = bars.committee(potential, n_members=N_MEMBERS)
     atoms = bulk("Si", cubic=True) * (5, 5, 5)
     atoms.rattle(0.1, seed=0)
     structure = structure_from_atoms(atoms)
@@ -49,6 +53,10 @@ def measure(train: linpot.Dataset, n_functions: int, rounds: int) -> dict[str, A
         "step": lambda: potential.predict(structure, neighbors),
         "grades": lambda: active.grades(learned.engine, structure, neighbors),
         "features": lambda: learned.engine.features_by_species(batch),
+        "energy": lambda: potential.predict(structure, neighbors, forces=False),
+        "energy_std": lambda: bars.energy_half_width(structure, LEVEL, neighbors),
+        "members_energy": lambda: committee.predict(structure, neighbors, forces=False),
+        "members": lambda: committee.predict(structure, neighbors),
     }
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
@@ -71,6 +79,9 @@ def measure(train: linpot.Dataset, n_functions: int, rounds: int) -> dict[str, A
         **{f"{name}_us_per_atom": round(value, 3) for name, value in us.items()},
         "grades_over_step": round(ratio, 2),
         f"step_with_grades_every_{EVERY}_over_step": round(1.0 + ratio / EVERY, 3),
+        "energy_std_over_step": round(us["energy_std"] / us["step"], 2),
+        f"energies_of_{N_MEMBERS}_over_energy": round(us["members_energy"] / us["energy"], 2),
+        f"forces_of_{N_MEMBERS}_over_step": round(us["members"] / us["step"], 2),
     }
 
 

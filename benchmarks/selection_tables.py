@@ -69,7 +69,23 @@ def _cost() -> str:
         f"{row['grades_over_step']:.2f} | {row['step_with_grades_every_10_over_step']:.2f} |"
         for row in results["sizes"]
     ]
+    if all("energy_std_over_step" in row for row in results["sizes"]):
+        lines += ["", *_error_bar_costs(results["sizes"])]
     return "\n".join([*lines, "", _origin("grades", results)])
+
+
+def _error_bar_costs(rows: list[dict[str, Any]]) -> list[str]:
+    return [
+        "Deviation of the energy over a step; ten members over one, energies alone, and forces:",
+        "",
+        "| functions | energy_std / step | energies of 10 / energy | forces of 10 / step |",
+        "|---|---|---|---|",
+        *(
+            f"| {row['n_functions']} | {row['energy_std_over_step']:.2f} | "
+            f"{row['energies_of_10_over_energy']:.2f} | {row['forces_of_10_over_step']:.2f} |"
+            for row in rows
+        ),
+    ]
 
 
 def _heating() -> str:

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.charges_tables import local_charges
 from benchmarks.record import RESULTS
 from benchmarks.selection_tables import grades, selection
 from benchmarks.uncertainty_tables import uncertainty
@@ -399,6 +400,11 @@ PAGES = {
         "<!-- table: begin -->",
         "<!-- table: end -->",
         electrostatics,
+    ),
+    README.parent / "docs" / "charges.md": (
+        "<!-- local: begin -->",
+        "<!-- local: end -->",
+        local_charges,
     ),
 }
 

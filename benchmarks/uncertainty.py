@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
+from scipy.stats import t as student
 
 import linpot
 from benchmarks.record import data_folder, write_results
@@ -84,7 +86,7 @@ def coverage(
             "coverage": round(float(np.mean(errors <= widths)), 4),
             "width_over_best_constant": round(width_ratio(errors, widths), 4),
             "factor": round(own.factor(LEVEL), 3),
-            "floor_over_reference": round(own.floor / own.reference, 3),
+            "floor": float(f"{own.floor:.3g}"),
             "inflation": round(own.inflation, 2),
             "uncalibrated_coverage_of_1.645_std": round(
                 float(np.mean(errors <= 1.645 * scales)), 4
@@ -97,19 +99,22 @@ def coverage(
 
 
 def committee_ranks(found: CalibratedFit, test: linpot.Dataset) -> dict[str, Any]:
-    """Rank correlation of the spread of a committee's forces."""
+    """Rank correlation of a committee's forces, coverage of its energies times their inflation."""
     potential = found.fit.solution.potential
     members = linpot.Committee(potential, found.fit.posterior.draw(N_MEMBERS))
-    scales, errors, groups = [], [], []
+    wide = found.calibrations["energy"].inflation * student.ppf(0.5 + 0.5 * LEVEL, N_MEMBERS)
+    scales, errors, groups, inside = [], [], [], []
     for structure in test:
-        mean = potential.predict(structure).forces
-        said = members.predict(structure).forces
-        scales.append(np.sqrt(np.mean((said - mean) ** 2, axis=0)).ravel())
-        errors.append(np.abs(mean - structure.labels.forces).ravel())
+        mean, said = potential.predict(structure), members.predict(structure)
+        scales.append(np.sqrt(np.mean((said.forces - mean.forces) ** 2, axis=0)).ravel())
+        errors.append(np.abs(mean.forces - structure.labels.forces).ravel())
         groups += [structure.group] * structure.n_atoms
+        spread = np.sqrt(np.mean((said.energies - mean.energy) ** 2))
+        inside.append(abs(mean.energy - structure.labels.energy) <= wide * spread)
     ranks = rank_correlations(np.concatenate(scales), np.concatenate(errors), groups, 3)
     return {
         "members": N_MEMBERS,
+        "coverage_of_inflated_energies": round(float(np.mean(inside)), 4),
         "rank_correlation_inside_groups": round(float(np.mean(list(ranks.values()))), 3),
     }
 
@@ -170,6 +175,8 @@ def pooled(runs: list[dict[str, Any]], parts: list[dict[str, dict[str, Arrays]]]
                 "width_over_best_constant_per_element": round(float(widths.mean() / best), 4),
                 "rank_correlation_inside_groups": round(float(np.mean(ranks)), 3),
             }
+            if name == "energy":  # one per structure, so that chance is that of coins
+                row[name]["between"] = chance(int((errors <= widths).sum()), len(errors))
         result[kind] = row
     if all("repeated_splits" in run for run in runs):
         splits = [run["repeated_splits"] for run in runs]
@@ -179,8 +186,18 @@ def pooled(runs: list[dict[str, Any]], parts: list[dict[str, dict[str, Arrays]]]
             "coverage_energy": round(
                 float(np.average([own["coverage_energy"] for own in splits], weights=energies)), 4
             ),
+            "between": chance(
+                sum(round(own["coverage_energy"] * own["energies"]) for own in splits),
+                sum(energies),
+            ),
         }
     return result
+
+
+def chance(inside: int, n: int) -> list[float]:
+    """Coverages that chance alone leaves possible, 95 % (Clopper and Pearson)."""
+    limits = binomtest(inside, n).proportion_ci()
+    return [round(float(limits.low), 3), round(float(limits.high), 3)]
 
 
 def main() -> None:

@@ -52,8 +52,8 @@ def without_groups(
             row[name] = {
                 "coverage": round(float(np.mean(errors <= widths)), 4),
                 "half_width_over_mean_error": round(float(widths.mean() / errors.mean()), 3),
-                "power": own.power,
-                "floor_over_reference": round(own.floor / own.reference, 3),
+                "factor": round(own.factor(LEVEL), 2),
+                "inflation": round(own.inflation, 2),
             }
         rows.append(row)
     return rows

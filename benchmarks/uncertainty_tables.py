@@ -88,10 +88,11 @@ def _remarks(results: dict[str, Any]) -> str:
     ]
     splits = results["pooled"].get("repeated_splits")
     if splits:
+        low, high = splits["between"]
         lines += [
             "",
             f"Test sets have few energies. Of {splits['energies']} in random eighths of the",
             "training data, calibrated on blocks of the rest, "
-            f"{splits['coverage_energy']:.3f} are covered.",
+            f"{splits['coverage_energy']:.3f} are covered (chance alone: {low} to {high}).",
         ]
     return "\n".join(lines)

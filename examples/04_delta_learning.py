@@ -53,5 +53,6 @@ with tempfile.TemporaryDirectory() as temporary:
 
 # %%
 before = results["the difference"].potential.predict(test[0])
-assert np.array_equal(potential.predict(test[0]).forces, before.forces)
+# the calculator runs again, and its threads may add up in another order: not always the same bits
+assert np.allclose(potential.predict(test[0]).forces, before.forces, rtol=0.0, atol=1e-6)
 assert learned < 0.5 * direct

@@ -8,7 +8,8 @@ from itertools import combinations_with_replacement
 import numpy as np
 from charged_structures import PLANAR, TRICLINIC, scattered
 
-from linpot.basis.ace import Basis, build_basis
+from linpot.basis.basis import Basis
+from linpot.basis.families import build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.charges.atom_function import AtomFunction

@@ -16,8 +16,9 @@ FLOORS = (
     {"basis", "structures"},
     {"electrostatics", "model"},
     {"baselines", "fitting", "io", "selection", "uncertainty"},
-    {"calculators", "charges", "lammps", "report", "validation"},
+    {"calculators", "charges", "datasets", "lammps", "mlip", "report", "validation"},
     {"workflow"},
+    {"curation"},
     {"cli"},
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

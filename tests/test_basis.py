@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy.physics.quantum.cg import CG
 
-from linpot.basis.ace import build_basis
 from linpot.basis.clebsch_gordan import (
     clebsch_gordan,
     clebsch_gordan_squared,
@@ -23,6 +22,7 @@ from linpot.basis.clebsch_gordan import (
 from linpot.basis.counting import count_invariants
 from linpot.basis.coupling import couple
 from linpot.basis.enumeration import select_blocks
+from linpot.basis.families import build_basis
 from linpot.basis.program import Program
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification

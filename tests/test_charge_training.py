@@ -19,6 +19,7 @@ from linpot.charges.latent import SpeciesProducts
 from linpot.charges.local_charges import LocalCharges
 from linpot.charges.local_trainee import LocalTrainee
 from linpot.charges.training import Training
+from linpot.model.packing import pack
 from linpot.structures.structure import Labels, Structure
 
 E0 = {"H": 0.0, "O": 0.0}
@@ -77,21 +78,15 @@ def test_charges_of_a_known_model_are_recovered_by_one_solve(properties):
 
 def test_shares_follow_the_residuals_of_species():
     """A noisy species takes more of the correction: in proportion to its variance."""
-    data = labelled(molecules(60, 0), model(), "charges")
     rng = np.random.default_rng(0)
     noise = {1: 0.01, 8: 0.1}
-    noisy = linpot.Dataset(
-        [
-            s.with_labels(
-                Labels(
-                    charges=s.labels.charges
-                    + np.array([noise[z] for z in s.numbers]) * rng.normal(size=s.n_atoms)
-                )
-            )
-            for s in data
-        ]
-    )
-    shares = fit_charges(empty(), noisy).shares
+    data = []
+    for structure in molecules(60, 0):
+        batch = pack([structure], model().elements, model().function.cutoffs)
+        charges = model().function.values(batch)[:, 0]
+        charges += np.array([noise[z] for z in structure.numbers]) * rng.normal(size=6)
+        data.append(structure.with_labels(Labels(charges=charges)))
+    shares = fit_charges(empty(), linpot.Dataset(data)).shares
     # variances 1e-2 and 1e-4, of 120 and 240 numbers of which the fit takes up to 9
     assert 1 / 180 < shares["H"] / shares["O"] < 1 / 60
 

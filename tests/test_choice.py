@@ -15,7 +15,9 @@ from linpot.fitting.factors import triangular
 from linpot.fitting.ridge import Ridge
 from linpot.model.feature_engine import FeatureEngine
 from linpot.workflow.choice import choose_functions
+from linpot.workflow.misfit import Part, widen_by_misfit
 from linpot.workflow.plan import plan_fit
+from linpot.workflow.posterior import solve_with_posterior
 
 MANY = linpot.FitSettings(
     n_functions=40, choose_from=120, body_order=4, dense_restraint=0.0, allow_holes=True
@@ -142,6 +144,18 @@ def test_factors_of_chosen_functions_are_those_of_their_rows(data):
             found = float(((factor.rows() @ vector) ** 2).sum())
             assert found == pytest.approx(squares[key], rel=1e-9)
             assert factor.n_rows == session.factors[key].n_rows
+
+
+def test_misfit_of_chosen_functions_is_that_of_their_rows(data):
+    """Columns out of the rows of all functions, or rows built for the chosen ones."""
+    session = linpot.prepare_fit(data, settings=MANY)
+    small = choose_functions(session, 40)
+    some = np.arange(len(data)) % 3 > 0
+    part = Part(small, solve_with_posterior(small), some)
+    one, other = (widen_by_misfit(s, data, [part])[0].posterior for s in (session, small))
+    rows = np.random.default_rng(0).normal(size=(50, 40))
+    assert one.std(rows) == pytest.approx(other.std(rows), rel=1e-9)  # equal rows, other sums
+    assert (one.std(rows) > 1.01 * part.fit.posterior.std(rows)).all()
 
 
 def test_left_out_fold_has_no_say_in_the_choice(data):

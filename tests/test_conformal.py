@@ -8,9 +8,21 @@ import pytest
 import linpot
 from linpot.errors import InputError
 from linpot.model.packing import pack
-from linpot.uncertainty.conformal import Calibration, calibrate
-from linpot.workflow.calibration import calibrated_fit, deviations_and_residuals
-from linpot.workflow.misfit import widen_by_misfit
+from linpot.uncertainty.conformal import (
+    PART_FLOOR,
+    Calibration,
+    CalibrationPart,
+    calibrate,
+    calibrate_parts,
+)
+from linpot.workflow.calibration import (
+    calibrated_fit,
+    deviations_and_residuals,
+    prepare_folds,
+    solve_like,
+)
+from linpot.workflow.fit import Silent
+from linpot.workflow.misfit import Part, widen_by_misfit
 from linpot.workflow.posterior import solve_with_posterior
 
 LEVELS = [0.5, 0.9, 0.95]
@@ -127,7 +139,7 @@ def test_pops_keep_the_fit_and_widen_its_posterior(silicon):
     session = linpot.prepare_fit(silicon[0], settings=settings)
     fit = solve_with_posterior(session)
     everything = np.ones(len(silicon[0]), dtype=bool)
-    wide = widen_by_misfit(session, silicon[0], [(fit, everything)])[0]
+    wide = widen_by_misfit(session, silicon[0], [Part(session, fit, everything)])[0]
     assert wide.solution is fit.solution
     rows = session.builder.engine.design_rows(
         pack([silicon[1][0]], session.basis.elements, session.builder.engine.cutoffs)
@@ -143,10 +155,18 @@ def test_folds_by_groups_leave_whole_groups_out(silicon):
     by_groups = calibrated_fit(silicon[0], settings=settings, folds="groups")
     by_blocks = calibrated_fit(silicon[0], settings=settings)
     # groups are harder to predict than blocks of consecutive frames
-    for name in ("energy", "stress"):
-        wide, narrow = (f.calibrations[name] for f in (by_groups, by_blocks))
-        std = np.array([0.003])  # typical of both
-        assert wide.half_widths(std, 0.9) > 1.5 * narrow.half_widths(std, 0.9)
+    widths = []
+    for found in (by_groups, by_blocks):
+        seen = list(deviations_and_residuals(found.session, found.fit, list(silicon[1])[:6]))
+        widths.append(
+            {
+                name: np.mean([found.calibrations[name].half_widths(own[name].scale, 0.9).mean()
+                               for own in seen])
+                for name in ("energy", "forces", "stress")
+            }
+        )  # fmt: skip
+    for name, wide in widths[0].items():
+        assert wide > 1.5 * widths[1][name]
 
 
 def test_folds_by_groups_of_one_group_are_refused(silicon):
@@ -161,26 +181,52 @@ def test_more_folds_than_structures_are_refused():
         calibrated_fit(train[:3], folds=5)
 
 
-def test_worst_group_sets_the_intervals_where_groups_are_left_out():
-    """Each left-out group is covered at least at the level, the worst one exactly."""
+def part(rng, errors: float, *, typical: float = 0.5, left_out: bool = True) -> CalibrationPart:
+    std = typical * np.exp(rng.normal(size=3000))
+    residuals = errors * np.hypot(std, PART_FLOOR * typical) * rng.normal(size=3000)
+    return CalibrationPart(std, residuals, std, typical, 50, left_out)
+
+
+def test_worst_part_sets_the_intervals():
+    """Each part is covered at least at the level, the worst one exactly."""
     rng = np.random.default_rng(5)
-    std, residuals, groups = [], [], []
-    for group, size in (("a", 1.0), ("b", 30.0), ("c", 1000.0)):  # errors grow like the root
-        own = [size * np.exp(0.3 * rng.normal(size=40)) for _ in range(50)]
-        std += own
-        residuals += [3.0 * np.sqrt(s) * rng.normal(size=40) for s in own]
-        groups += [group] * 50
-    found = calibrate(std, residuals, groups=groups)
-    assert found.power == 0.5
+    parts = [part(rng, errors, typical=typical) for errors, typical in ((1, 3), (7, 0.1), (4, 20))]
+    found = calibrate_parts(parts, 2.0)
     assert len(found.ends) == 3
+    assert found.floor == PART_FLOOR * 2.0
     covered = []
-    for group in "abc":
-        own = [k for k, name in enumerate(groups) if name == group]
-        deviations = np.concatenate([std[k] for k in own])
-        errors = np.abs(np.concatenate([residuals[k] for k in own]))
-        covered.append(np.mean(errors <= found.half_widths(deviations, 0.9)))
-    assert min(covered) == pytest.approx(0.9, abs=1e-3)
-    assert max(covered) < 0.95
+    for own in parts:
+        widths = found.factor(0.9) * np.hypot(own.std, PART_FLOOR * own.typical)
+        covered.append(np.mean(np.abs(own.residuals) <= widths))
+    assert min(covered) == covered[1] == pytest.approx(0.9, abs=1e-3)
+    # normal numbers: the quantile of the worst is 1.645 times as large as its errors; 3000 draws
+    assert found.factor(0.9) == pytest.approx(7.0 * 1.645, rel=0.08)
+
+
+def test_parts_that_were_seen_widen_intervals_but_not_properties():
+    rng = np.random.default_rng(6)
+    left_out = part(rng, 2.0)
+    alone = calibrate_parts([left_out], 0.5)
+    beside = calibrate_parts([left_out, part(rng, 5.0, left_out=False)], 0.5)
+    assert beside.factor(0.9) > 2.0 * alone.factor(0.9)
+    assert beside.inflation == alone.inflation
+    with pytest.raises(InputError, match="needs a part that was left out, got none"):
+        calibrate_parts([part(rng, 5.0, left_out=False)], 0.5)
+    with pytest.raises(InputError, match="`typical` must be"):
+        calibrate_parts([left_out], 0.0)
+
+
+def test_left_out_groups_keep_noise_and_penalty_of_the_fit_to_all(silicon):
+    settings = linpot.FitSettings(n_functions=40, dense_restraint=0.0, allow_holes=True)
+    folded = prepare_folds(silicon[0], settings, "groups", Silent())
+    whole = solve_with_posterior(folded.session)
+    without = solve_like(whole, folded.session, 0)
+    assert without.solution.penalty == whole.solution.penalty
+    assert without.posterior.noise_variance == whole.posterior.noise_variance
+    rows = np.random.default_rng(0).normal(size=(50, 40))
+    # fewer data, nothing else: no direction is known better
+    assert (without.posterior.std(rows) >= whole.posterior.std(rows) * (1 - 1e-9)).all()
+    assert (without.posterior.std(rows) > 1.01 * whole.posterior.std(rows)).any()
 
 
 def test_calibration_by_groups_survives_the_file(silicon, tmp_path):

@@ -20,7 +20,7 @@ def test_defaults_follow_the_distances():
     assert radial["O", "Si"].cutoff == CUTOFF
     assert radial["Si", "Si"].cutoff == pytest.approx(1.9 * 3.0)  # large atoms reach further
     assert radial["O", "O"].decay == DECAY
-    assert radial["O", "O"].taper_end == pytest.approx(2.2)
+    assert radial["O", "O"].taper_end == pytest.approx(0.95 * 2.2)
 
 
 def test_one_number_overrides_all_pairs():

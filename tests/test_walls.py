@@ -23,11 +23,12 @@ from linpot.validation.compression import (
     representatives,
     trimers,
 )
+from linpot.validation.dimers import check_dimers
 from linpot.workflow.dense_environments import CLOSEST, N_RANDOM, dense_environments
 from linpot.workflow.fit import prepare_fit
 from linpot.workflow.plan import plan_fit
 from linpot.workflow.regression import LEAST_NOISE, noise_of
-from linpot.workflow.walls import mending_structures, solve_without_holes
+from linpot.workflow.walls import Walls, rising, solve_without_holes
 
 SETTINGS = linpot.FitSettings(n_functions=60)
 
@@ -160,24 +161,40 @@ def test_restraints_hold_the_learned_part_where_there_are_no_data(train):
     assert worst[1] > 0.2 * worst[0]  # depths
 
 
-def test_a_potential_with_holes_is_mended_and_says_so(session_and_plan, train):
+def test_energies_are_made_to_rise_where_they_fall(session_and_plan, train):
     session, plan = session_and_plan
-    solution, walls = solve_without_holes(session, plan.distances, train)
-    assert not walls.holes
-    # planted: the same potential beside a pair potential with a hole below the data
-    broken = solution.potential + Wiggle(300.0)
-    shortest = {("Si", "Si"): plan.distances["Si", "Si"].shortest}
-    curves = check_compression(broken, shortest, [train[0]])
-    holes = replace(walls, compressions=curves)
+    solution = session.solve()
+    # planted: coefficients whose energy falls when diamond and dimers are pushed together
+    rng = np.random.default_rng(0)
+    shortest = {pair: seen.shortest for pair, seen in plan.distances.items()}
+    for scale in (1.0, 4.0, 16.0, 64.0):
+        wild = solution.coefficients * (1.0 + scale * rng.standard_normal(session.basis.n_features))
+        broken = session.potential(wild)
+        holes = Walls(
+            check_dimers(broken, shortest), check_compression(broken, shortest, [train[0]])
+        )
+        if any(not c.is_repulsive for c in holes.compressions if c.of_data):
+            break
     assert holes.holes
-    more = mending_structures(holes, broken, session, 1.0)
-    of_trimer = [s for s in more if s.n_atoms == 3]
-    assert of_trimer
-    assert all(s.labels.energy == 0.0 for s in of_trimer)
-    of_data = [s for s in more if s.n_atoms == train[0].n_atoms]
-    assert len({s.labels.energy for s in of_data}) <= 1  # as it was where the fall began
-    weights = [s.weight for s in of_data]
-    assert weights == sorted(weights, reverse=True)  # ever more freedom behind a rising wall
+    matrix, bounds = rising(holes, wild, session)
+    assert (bounds - matrix @ wild).max() > 0.0  # what falls breaks a demand
+    mended = session.solve(at_least=(matrix, bounds))
+    assert (matrix @ mended.coefficients >= bounds - 1e-6).all()
+    # demands that the fit meets anyway change nothing
+    met = matrix @ solution.coefficients
+    same = session.solve(at_least=(matrix, np.minimum(bounds, met - 1e-6)))
+    assert np.array_equal(same.coefficients, solution.coefficients)
+
+
+def test_a_mended_potential_says_so(session_and_plan, train, monkeypatch):
+    session, plan = session_and_plan
+    found = [planted_hole(), []]
+    monkeypatch.setattr("linpot.workflow.walls.check_compression", lambda *_, **__: found.pop(0))
+    _, walls = solve_without_holes(session, plan.distances, train)
+    assert walls.notes == [
+        "energies were made to rise where 1 holes had been found, first: "
+        "the energy of diamond falls by 1 eV per atom when it is compressed"
+    ]
 
 
 def test_holes_are_refused_unless_allowed(train, monkeypatch):

@@ -9,9 +9,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from linpot.basis.ace import build_basis
 from linpot.basis.clebsch_gordan import real_from_complex
 from linpot.basis.coupling import couple
+from linpot.basis.families import build_basis
 from linpot.basis.radial import RadialParameters
 from linpot.basis.specification import BasisSpecification
 from linpot.errors import InputError

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from linpot.basis.ace import build_basis
+from linpot.basis.families import build_basis
 from linpot.basis.specification import BasisSpecification
 from linpot.lammps.document import Bond, Embedding, Function, YaceDocument
 from linpot.lammps.export import export_potential

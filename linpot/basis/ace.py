@@ -2,109 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from linpot.basis.basis import Basis
 from linpot.basis.coupling import couple
 from linpot.basis.enumeration import Block, select_blocks
 from linpot.basis.program import Program
+from linpot.basis.radial import MAX_RADIAL, RadialParameters
 from linpot.basis.shared_products import SharedProducts
 from linpot.basis.specification import BasisSpecification
 
 
-@dataclass(frozen=True, repr=False)
-class Basis:
+def build_ace(specification: BasisSpecification) -> Basis:
     """
-    A basis ready for the kernels.
-
-    Attributes
-    ----------
-    specification : BasisSpecification
-    programs : tuple of Program
-        One per element, in the order of `specification.elements`.
-    radial_parameters : float64[n_species, n_species, 4]
-        Cutoff, decay, taper_start, taper_end of each ordered pair.
-    radial_recurrence : float64[n_species, n_species, n_radial, 3]
-    """
-
-    specification: BasisSpecification
-    programs: tuple[Program, ...]
-    radial_parameters: NDArray[np.float64]
-    radial_recurrence: NDArray[np.float64]
-
-    def __repr__(self) -> str:
-        counts = ", ".join(f"{n} functions on {s}" for s, n in self.n_functions.items())
-        return f"Basis({counts}; cutoff {self.cutoff:g} A)"
-
-    @property
-    def elements(self) -> tuple[str, ...]:
-        """Chemical symbols, by atomic number."""
-        return self.specification.elements
-
-    @property
-    def cutoff(self) -> float:
-        """Largest cutoff, A."""
-        return float(self.radial_parameters[:, :, 0].max())
-
-    @property
-    def n_features(self) -> int:
-        """Number of features of all centre species together: columns of a design matrix."""
-        return sum(p.n_features for p in self.programs)
-
-    @property
-    def n_functions(self) -> dict[str, int]:
-        """Number of features per centre species."""
-        return {s: p.n_features for s, p in zip(self.elements, self.programs, strict=True)}
-
-    @property
-    def feature_offsets(self) -> NDArray[np.int64]:
-        """First column of each centre species: int64[n_species + 1]."""
-        return np.cumsum([0] + [p.n_features for p in self.programs]).astype(np.int64)
-
-    def has_functions_of(self, other: Basis) -> bool:
-        """Whether all functions are the same, in the same order."""
-        return self.specification == other.specification and all(
-            np.array_equal(mine, theirs)
-            for own, its in zip(self.programs, other.programs, strict=True)
-            for mine, theirs in zip(own.arrays().values(), its.arrays().values(), strict=True)
-        )
-
-    def table(self) -> list[tuple[str, int, int, int, int, int]]:
-        """
-        Summarise the blocks for people.
-
-        Returns
-        -------
-        list of (centre, body order, functions, products, largest n, largest l)
-        """
-        rows = []
-        for symbol, program in zip(self.elements, self.programs, strict=True):
-            orders = program.body_orders
-            for order in np.unique(orders):
-                mine = np.flatnonzero(orders == order)
-                entries = np.concatenate(
-                    [program.feature_leaf[slice(*program.feature_offsets[f : f + 2])] for f in mine]
-                )
-                factors = program.factors[mine]
-                rows.append(
-                    (
-                        symbol,
-                        int(order),
-                        len(mine),
-                        len(np.unique(entries)),
-                        int(factors[:, :, 1].max()),
-                        int(factors[:, :, 2].max()),
-                    )
-                )
-        return rows
-
-
-def build_basis(specification: BasisSpecification) -> Basis:
-    """
-    Generate the basis of a specification; repeated calls return the same object.
+    Generate the basis of a specification.
 
     Parameters
     ----------
@@ -119,35 +33,33 @@ def build_basis(specification: BasisSpecification) -> Basis:
     InputError
         If the number of functions asked for cannot be met.
     """
-    return _build(_Key(specification))
-
-
-class _Key:
-    """Makes a specification hashable by its content."""
-
-    def __init__(self, specification: BasisSpecification) -> None:
-        self.specification = specification
-        self._text = repr(specification.as_dict())
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self._text == other._text
-
-
-@lru_cache(maxsize=16)
-def _build(key: _Key) -> Basis:
-    specification = key.specification
     symbols = specification.elements
+    mixtures = None
+    if specification.mixing is not None:
+        mixtures = specification.mixing.table(symbols, MAX_RADIAL)
     shared: dict[tuple[Block, ...], Program] = {}
     programs = []
     for symbol in symbols:
         blocks = tuple(select_blocks(specification, symbol))
         if blocks not in shared:
-            shared[blocks] = build_program(blocks, len(symbols))
+            shared[blocks] = build_program(blocks, len(symbols), mixtures)
         programs.append(shared[blocks])
     n_radial = max(p.n_radial for p in programs)
+    return Basis(specification, tuple(programs), *native_radials(specification, n_radial))
+
+
+class _HasRadials(Protocol):
+    @property
+    def elements(self) -> tuple[str, ...]: ...
+
+    def radial_of(self, a: str, b: str) -> RadialParameters: ...
+
+
+def native_radials(
+    specification: _HasRadials, n_radial: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return parameters [n_species, n_species, 4] and recurrences of all ordered pairs."""
+    symbols = specification.elements
     shape = (len(symbols), len(symbols))
     parameters = np.zeros((*shape, 4))
     recurrence = np.zeros((*shape, n_radial, 3))
@@ -156,10 +68,12 @@ def _build(key: _Key) -> Basis:
             radial = specification.radial_of(a, b)
             parameters[i, j] = radial.as_row()
             recurrence[i, j] = recurrence[j, i] if j < i else radial.recurrence(n_radial)
-    return Basis(specification, tuple(programs), parameters, recurrence)
+    return parameters, recurrence
 
 
-def build_program(blocks: tuple[Block, ...], n_species: int) -> Program:
+def build_program(
+    blocks: tuple[Block, ...], n_species: int, mixtures: NDArray[np.float64] | None = None
+) -> Program:
     """
     Turn blocks into a program of monomials of real densities.
 
@@ -169,7 +83,9 @@ def build_program(blocks: tuple[Block, ...], n_species: int) -> Program:
     Parameters
     ----------
     blocks : tuple of Block
+        Species from `n_species` on are mixtures.
     n_species : int
+    mixtures : float64[n_mixtures, n_radial, n_species], optional
 
     Returns
     -------
@@ -196,7 +112,11 @@ def build_program(blocks: tuple[Block, ...], n_species: int) -> Program:
             offsets.append(offsets[-1] + len(used))
             factors.append(row)
     weights = np.zeros((n_species, len(layout.keys)))
-    weights[[z for z, _ in layout.keys], np.arange(len(layout.keys))] = 1.0
+    for c, (z, n) in enumerate(layout.keys):
+        if z < n_species:
+            weights[z, c] = 1.0
+        elif mixtures is not None:
+            weights[:, c] = mixtures[z - n_species, n]
     return Program(
         channel_radial=np.array([n for _, n in layout.keys], dtype=np.int64),
         channel_angular=np.zeros(len(layout.keys), dtype=np.int64),

@@ -26,19 +26,27 @@ def clebsch_gordan_squared(
     Racah, Phys. Rev. 62, 438 (1942), eq. 16; Varshalovich et al., Quantum Theory of Angular
     Momentum (1988), section 8.2.1, eq. 3.
     """
-    if m1 + m2 != m3 or not abs(l1 - l2) <= l3 <= l1 + l2:
+    return half_clebsch_gordan_squared(2 * l1, 2 * m1, 2 * l2, 2 * m2, 2 * l3, 2 * m3)
+
+
+@cache
+def half_clebsch_gordan_squared(
+    j1: int, m1: int, j2: int, m2: int, j3: int, m3: int
+) -> tuple[int, Fraction]:
+    """Return `clebsch_gordan_squared` for angular momenta given as twice their values."""
+    if m1 + m2 != m3 or not abs(j1 - j2) <= j3 <= j1 + j2 or (j1 + j2 + j3) % 2:
         return 0, Fraction(0)
-    if abs(m1) > l1 or abs(m2) > l2 or abs(m3) > l3:
+    if any(abs(m) > j or (j + m) % 2 for j, m in ((j1, m1), (j2, m2), (j3, m3))):
         return 0, Fraction(0)
     total = Fraction(0)
-    for k in range(l1 + l2 - l3 + 1):
+    for k in range((j1 + j2 - j3) // 2 + 1):
         arguments = (
             k,
-            l1 + l2 - l3 - k,
-            l1 - m1 - k,
-            l2 + m2 - k,
-            l3 - l2 + m1 + k,
-            l3 - l1 - m2 + k,
+            (j1 + j2 - j3) // 2 - k,
+            (j1 - m1) // 2 - k,
+            (j2 + m2) // 2 - k,
+            (j3 - j2 + m1) // 2 + k,
+            (j3 - j1 - m2) // 2 + k,
         )
         if min(arguments) >= 0:
             denominator = 1
@@ -46,20 +54,26 @@ def clebsch_gordan_squared(
                 denominator *= factorial(argument)
             total += Fraction((-1) ** k, denominator)
     square = Fraction(
-        (2 * l3 + 1)
-        * factorial(l1 + l2 - l3)
-        * factorial(l1 - l2 + l3)
-        * factorial(-l1 + l2 + l3)
-        * factorial(l1 + m1)
-        * factorial(l1 - m1)
-        * factorial(l2 + m2)
-        * factorial(l2 - m2)
-        * factorial(l3 + m3)
-        * factorial(l3 - m3),
-        factorial(l1 + l2 + l3 + 1),
+        (j3 + 1)
+        * factorial((j1 + j2 - j3) // 2)
+        * factorial((j1 - j2 + j3) // 2)
+        * factorial((-j1 + j2 + j3) // 2)
+        * factorial((j1 + m1) // 2)
+        * factorial((j1 - m1) // 2)
+        * factorial((j2 + m2) // 2)
+        * factorial((j2 - m2) // 2)
+        * factorial((j3 + m3) // 2)
+        * factorial((j3 - m3) // 2),
+        factorial((j1 + j2 + j3) // 2 + 1),
     )
     sign = (total > 0) - (total < 0)
     return sign, square * total * total
+
+
+def half_clebsch_gordan(j1: int, m1: int, j2: int, m2: int, j3: int, m3: int) -> float:
+    """Return `clebsch_gordan` for angular momenta given as twice their values."""
+    sign, square = half_clebsch_gordan_squared(j1, m1, j2, m2, j3, m3)
+    return sign * sqrt(square)
 
 
 def clebsch_gordan(l1: int, m1: int, l2: int, m2: int, l3: int, m3: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from linpot.basis.counting import count_invariants
 from linpot.basis.specification import BasisSpecification
@@ -11,6 +11,9 @@ from linpot.errors import InputError
 
 Channel = tuple[int, int, int]
 """Angular momentum l, neighbor species index, radial index n: sorts as blocks order them."""
+
+MANY = 200_000
+"""Functions up to which those without mixtures are counted."""
 
 _SLACK = 1e-9
 
@@ -80,6 +83,32 @@ def select_blocks(specification: BasisSpecification, symbol: str) -> list[Block]
     return sorted(blocks, key=lambda b: (len(b.channels), b.level, b.channels))
 
 
+def count_functions(specification: BasisSpecification, symbol: str) -> int:
+    """Return how many functions a centre species has, without building them."""
+    return sum(block.n_functions for block in select_blocks(specification, symbol))
+
+
+def count_unmixed(specification: BasisSpecification, symbol: str) -> int | None:
+    """
+    Return how many functions of the same degrees there would be of the densities of all species.
+
+    None where they are more than `MANY`.
+    """
+    highest = [0.0] * (specification.body_order - 1)
+    for block in select_blocks(specification, symbol):
+        order = len(block.channels)
+        degree = block.level - specification.degree_offsets[order - 1]
+        highest[order - 1] = max(highest[order - 1], degree)
+    whole = replace(specification, mixing=None, n_functions=None, max_degree=highest)
+    total = 0
+    for order, limit in enumerate(highest, start=1):
+        for block in _blocks_up_to(whole, order, limit):
+            total += block.n_functions
+            if total > MANY:
+                return None
+    return total
+
+
 def _blocks_by_count(specification: BasisSpecification, symbol: str) -> list[Block]:
     wanted = specification.functions_of(symbol)
     assert wanted is not None  # the specification guarantees one of the two
@@ -144,7 +173,7 @@ def _channels(
     n_cost = specification.pair_weight if order == 1 else 1.0
     l_top = 0 if order == 1 else specification.l_max
     channels = []
-    for species in range(len(specification.elements)):
+    for species in specification.species_of(order):
         for n in range(int(limit / n_cost + _SLACK) + 1):
             for l in range(l_top + 1):
                 cost = n_cost * n + specification.angular_weight * l

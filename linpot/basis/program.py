@@ -41,7 +41,8 @@ class Program:
         Factor for each neighbor species; zero for those that do not contribute.
     density_constants : float64[n_densities]
     term_target, term_left, term_right : int64[n_terms]
-        Product terms, sorted so that a node is complete before it is used.
+        Product terms, in an order in which a node is complete before it is used. Terms that follow
+        one another and share their left node share its loads.
     term_coefficient : float64[n_terms]
     n_nodes : int
         1 + n_densities + number of product nodes.
@@ -210,13 +211,21 @@ class Program:
                 ("term_right", bool((self.term_right < self.term_target).all())),
                 ("term_left", _inside(self.term_left, 0, self.n_nodes)),
                 ("term_right", _inside(self.term_right, 0, self.n_nodes)),
-                ("term_target", bool((np.diff(self.term_target) >= 0).all())),
                 ("leaf_left", _inside(self.leaf_left, 0, self.n_nodes)),
                 ("leaf_right", _inside(self.leaf_right, 0, self.n_nodes)),
                 ("feature_offsets", bool((ends >= 0).all()) and self.feature_offsets[0] == 0),
                 ("feature_offsets", self.feature_offsets[-1] == len(self.feature_leaf)),
                 ("feature_leaf", _inside(self.feature_leaf, 0, self.n_leaves)),
                 ("factors", len(self.factors) == self.n_features),
+            ]
+        )
+        place = np.arange(len(self.term_target))
+        complete = np.full(self.n_nodes, -1, dtype=np.int64)
+        np.maximum.at(complete, self.term_target, place)
+        _require(
+            [
+                ("term_left", bool((complete[self.term_left] < place).all())),
+                ("term_right", bool((complete[self.term_right] < place).all())),
             ]
         )
 

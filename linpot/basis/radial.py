@@ -17,6 +17,8 @@ from linpot import checks
 from linpot.errors import InputError
 
 _N_QUADRATURE = 400
+MAX_RADIAL = _N_QUADRATURE // 2
+"""Radial functions that the quadrature can keep orthogonal."""
 
 
 @cache
@@ -123,9 +125,9 @@ class RadialParameters:
         Discretised Stieltjes procedure (Gautschi, Orthogonal Polynomials, 2004, section 2.2.3.1)
         on Gauss-Legendre nodes between `taper_start` and the cutoff.
         """
-        if n_radial > _N_QUADRATURE // 2:
+        if n_radial > MAX_RADIAL:
             raise InputError(
-                f"`n_radial` must be at most {_N_QUADRATURE // 2}, got {n_radial}; "
+                f"`n_radial` must be at most {MAX_RADIAL}, got {n_radial}; "
                 "raise `body_order`, or ask for fewer functions"
             )
         nodes, weights = _quadrature()
@@ -170,3 +172,45 @@ class RadialParameters:
                 previous, current = current, (a * x + b) * current - c * previous
             values[:, n] = current
         return values
+
+    def values_and_slopes(
+        self, r: NDArray[np.float64], n_radial: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """
+        Return R_n(r) and their derivatives.
+
+        Parameters
+        ----------
+        r : float64[n], A
+        n_radial : int
+
+        Returns
+        -------
+        float64[n, n_radial], float64[n, n_radial] (1/A)
+        """
+        by_length, floor = self.decay / self.cutoff, np.exp(-self.decay)
+        x = self.transform(r)
+        dx = 2.0 * by_length * np.exp(-by_length * r) / (1.0 - floor)
+        angle = np.pi * r / self.cutoff
+        cosine, d_cosine = 1.0 + np.cos(angle), -np.pi / self.cutoff * np.sin(angle)
+        d_switch = np.zeros_like(r)
+        if self.taper_end:
+            width = self.taper_end - self.taper_start
+            t = np.clip((r - self.taper_start) / width, 0.0, 1.0)
+            d_switch = 30.0 * (t * (1.0 - t)) ** 2 / width
+        slope = d_switch * cosine * (1.0 - x) + self.switch(r) * (
+            d_cosine * (1.0 - x) - cosine * dx
+        )
+        before, d_before = np.zeros((2, len(r)))
+        value, d_value = self.envelope(r), np.where(r < self.cutoff, 0.5 * slope, 0.0)
+        values, slopes = np.zeros((2, len(r), n_radial))
+        for n, (a, b, c) in enumerate(self.recurrence(n_radial)):
+            if n == 0:
+                value, d_value = a * value, a * d_value
+            else:
+                factor = a * x + b
+                d_next = factor * d_value + a * dx * value - c * d_before
+                before, value = value, factor * value - c * before
+                d_before, d_value = d_value, d_next
+            values[:, n], slopes[:, n] = value, d_value
+        return values, slopes

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.basis.program import Program
 
 Ints = NDArray[np.int64]

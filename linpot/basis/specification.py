@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Any
+from typing import Any, ClassVar
 
 from ase.data import atomic_numbers, chemical_symbols
 
 from linpot import checks
+from linpot.basis.mixing import Mixing
 from linpot.basis.radial import RadialParameters
 from linpot.errors import InputError
 
@@ -49,6 +50,8 @@ class BasisSpecification:
         One per body order from 2 on.
     l_max : int
         Largest angular momentum of any factor.
+    mixing : Mixing, optional
+        Functions of higher body orders of mixed species.
 
     Raises
     ------
@@ -56,6 +59,8 @@ class BasisSpecification:
         If a value is out of range, a pair is missing, or not exactly one of `n_functions` and
         `max_degree` is given.
     """
+
+    family: ClassVar[str] = "ace"
 
     elements: tuple[str, ...]
     radial: Mapping[tuple[str, str], RadialParameters]
@@ -66,19 +71,14 @@ class BasisSpecification:
     pair_weight: float = 0.7
     degree_offsets: tuple[float, ...] = DEGREE_OFFSETS
     l_max: int = 12
+    mixing: Mixing | None = None
 
     def __post_init__(self) -> None:
         checks.integer("body_order", self.body_order, low=2, high=MAX_BODY_ORDER)
         checks.integer("l_max", self.l_max, low=0, high=30)
         checks.positive("angular_weight", self.angular_weight)
         checks.positive("pair_weight", self.pair_weight)
-        for symbol in self.elements:
-            if symbol not in atomic_numbers or atomic_numbers[symbol] == 0:
-                raise InputError(f"`elements` must be chemical symbols, got {symbol!r}")
-        ordered = tuple(sorted(set(self.elements), key=atomic_numbers.__getitem__))
-        if not ordered:
-            raise InputError("`elements` must name at least one element, got none")
-        object.__setattr__(self, "elements", ordered)
+        object.__setattr__(self, "elements", check_elements(self.elements))
         object.__setattr__(self, "radial", dict(self.radial))
         missing = [pair for pair in self.pairs() if pair not in self.radial]
         if missing:
@@ -113,6 +113,18 @@ class BasisSpecification:
         pair = (a, b) if atomic_numbers[a] <= atomic_numbers[b] else (b, a)
         return self.radial[pair]
 
+    def species_of(self, order: int) -> range:
+        """Return the species of the factors of a correlation order; mixtures count from there."""
+        n = len(self.elements)
+        if self.mixing is None or order + 1 < self.mixing.from_body_order:
+            return range(n)
+        return range(n, n + self.mixing.n_mixtures)
+
+    def range_of(self, a: str, b: str) -> tuple[float, float, float]:
+        """Return cutoff, start and end of the inner switch of a pair, A; 0, 0 for no switch."""
+        radial = self.radial_of(a, b)
+        return radial.cutoff, radial.taper_start, radial.taper_end
+
     def functions_of(self, symbol: str) -> int | None:
         """Return how many functions are asked for on a centre species, or None."""
         wanted = _for_element("n_functions", self.n_functions, symbol)
@@ -146,6 +158,7 @@ class BasisSpecification:
             "pair_weight": self.pair_weight,
             "degree_offsets": list(self.degree_offsets),
             "l_max": self.l_max,
+            **({} if self.mixing is None else {"mixing": self.mixing.as_dict()}),
         }
 
     @classmethod
@@ -157,7 +170,26 @@ class BasisSpecification:
         state["radial"] = {
             tuple(pair.split("-")): RadialParameters(*row) for pair, row in state["radial"].items()
         }
+        if "mixing" in state:
+            state["mixing"] = Mixing(**state["mixing"])
         return cls(**state)
+
+
+def check_elements(symbols: Sequence[str]) -> tuple[str, ...]:
+    """
+    Return elements once each, by atomic number.
+
+    Raises
+    ------
+    InputError
+        If there are none, or one is not a chemical symbol.
+    """
+    for symbol in symbols:
+        if symbol not in atomic_numbers or atomic_numbers[symbol] == 0:
+            raise InputError(f"`elements` must be chemical symbols, got {symbol!r}")
+    if not symbols:
+        raise InputError("`elements` must name at least one element, got none")
+    return tuple(sorted(set(symbols), key=atomic_numbers.__getitem__))
 
 
 def pair_name(a: str, b: str) -> tuple[str, str]:

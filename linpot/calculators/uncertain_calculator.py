@@ -27,7 +27,7 @@ class UncertainCalculator(LinpotCalculator):
     `LinpotCalculator` with `energy_std`, `forces_std`, `stress_std` and `extrapolation_grade`.
 
     ``calculator.get_property("extrapolation_grade", atoms)`` asks; nothing extra is computed
-    otherwise. `energy_std` alone costs about as much as forces, `forces_std` much more. Deviations
+    otherwise. `energy_std` alone costs less than forces, `forces_std` much more. Deviations
     are calibrated: halves of the intervals that cover 68.3 % of left-out labels
     (docs/uncertainty.md says how well that holds on test sets).
 
@@ -84,19 +84,19 @@ class UncertainCalculator(LinpotCalculator):
             charges=given_charges(self.atoms),
             total_charge=given_total_charge(self.atoms),
         )
+        known = None if self._list is None else self._list.neighbors
         if "forces_std" in properties:
             energy, forces = self.error_bars.half_widths(structure, ONE_SIGMA, threads=self.threads)
             self.results["energy_std"] = energy
             self.results["forces_std"] = forces
         elif "energy_std" in properties:
             self.results["energy_std"] = self.error_bars.energy_half_width(
-                structure, ONE_SIGMA, threads=self.threads
+                structure, ONE_SIGMA, known, threads=self.threads
             )
         if "stress_std" in properties:
             widths = self.error_bars.stress_half_widths(structure, ONE_SIGMA)
             self.results["stress_std"] = widths
         if "extrapolation_grade" in properties:
-            known = None if self._list is None else self._list.neighbors
             self.results["extrapolation_grade"] = self.active_set.grades(
                 self._learned.engine, structure, known, threads=self.threads
             )

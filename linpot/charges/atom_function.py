@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.checks import finite_array
 from linpot.model.basis_state import basis_from_state, basis_state
 from linpot.model.feature_engine import FeatureEngine

@@ -83,7 +83,7 @@ def fit_charges(
     prior : SmoothnessPrior, optional
     penalty : {"evidence", "gcv"} or float
     fit_shares : bool
-        Needs reference charges; without any, the shares of the model stay.
+        Needs reference charges with a weight; without, the shares of the model stay.
     threads : int
 
     Returns
@@ -102,7 +102,7 @@ def fit_charges(
             "no structure has reference charges or a dipole; name their keys (--charges-key, "
             "--dipole-key), or learn latent charges from energies and forces"
         )
-    if fit_shares and count:
+    if fit_shares and count and weights.charges > 0.0:
         model = model.with_shares(_fitted_shares(model, data, prior, penalty, threads))
     return _solved(model, data, weights, prior, penalty, threads)
 
@@ -122,7 +122,8 @@ def _solved(
         shares = model.shares_of(structure)
         columns = project(design * scales, shares, 0.0)
         for name, X, y in charge_rows(structure, columns, shares * structure.net_charge):
-            factors.add((structure.group, name), X, y)
+            if weights.of(structure.group, name) > 0.0:
+                factors.add((structure.group, name), X, y)
     factor, n_rows = factors.combined(lambda key: weights.of(*key))
     if n_rows == 0 or not factor[:, -1].any():
         raise InputError(

@@ -14,7 +14,7 @@ from linpot.charges.equilibrated_charges import EquilibratedCharges
 from linpot.charges.equilibrated_fit import fit_equilibrated
 from linpot.charges.equilibrated_trainee import EquilibratedTrainee
 from linpot.charges.joint_training import train_jointly
-from linpot.charges.training import ChargeRung, Training, beside, charge_basis
+from linpot.charges.training import ChargeRung, Training, charge_basis
 from linpot.electrostatics.coulomb_sum import DEFAULT_ACCURACY
 
 _CHARGE_STEPS, _CHARGE_TOLERANCE = 8, 5e-3
@@ -121,7 +121,7 @@ class EquilibratedRung(ChargeRung):
             return model
         found = train_jointly(
             EquilibratedTrainee.of(model, self.free),
-            beside(training, self.joint_functions),
+            training.beside(self.joint_functions),
             with_charges=True,
             most_steps=self.joint_steps,
         )

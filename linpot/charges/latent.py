@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from linpot.charges.interaction import Interaction
 from linpot.charges.local_charges import LocalCharges
-from linpot.charges.local_trainee import Interaction
 from linpot.charges.projection import project
 from linpot.charges.training import Linearisation
 from linpot.fitting.priors import SmoothnessPrior
@@ -72,7 +72,7 @@ class SpeciesProducts:
     def linearise(self, place: int, structure: Structure) -> Linearisation:
         """Return energy and forces, linear in the products; there are no charges yet."""
         if place not in self.interactions:
-            self.interactions[place] = Interaction.of(self.model, structure)
+            self.interactions[place] = Interaction.of(self.model.sum_of(structure))
         interaction, n_atoms = self.interactions[place], structure.n_atoms
         species = self.model.species_of(structure)
         shares = self.model.shares_of(structure)

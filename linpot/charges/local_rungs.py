@@ -10,11 +10,12 @@ import numpy as np
 from linpot import checks
 from linpot.charges.atom_function import AtomFunction
 from linpot.charges.charge_fit import fit_charges
+from linpot.charges.interaction import Interaction
 from linpot.charges.joint_training import train_jointly
 from linpot.charges.latent import SpeciesProducts
 from linpot.charges.local_charges import DEFAULT_WIDTH, LocalCharges, width_per_species
-from linpot.charges.local_trainee import Interaction, LocalTrainee
-from linpot.charges.training import ChargeRung, Training, beside, charge_basis
+from linpot.charges.local_trainee import LocalTrainee
+from linpot.charges.training import ChargeRung, Training, charge_basis
 from linpot.electrostatics.coulomb_sum import DEFAULT_ACCURACY
 from linpot.errors import InputError
 
@@ -98,7 +99,7 @@ class LatentRung(ChargeRung):
         """Find the charges; see `ChargeRung.train`."""
         model = _empty(self, training)
         interactions: dict[int, Interaction] = {}
-        smaller = beside(training, self.joint_functions)
+        smaller = training.beside(self.joint_functions)
         products = train_jointly(
             SpeciesProducts.zero(model, interactions), smaller, most_steps=2
         ).trainee
@@ -127,7 +128,7 @@ def _empty(rung: LocalRung | LatentRung, training: Training) -> LocalCharges:
 def _trained(
     trainee: LocalTrainee, training: Training, n_functions: int, *, with_charges: bool
 ) -> LocalCharges:
-    found = train_jointly(trainee, beside(training, n_functions), with_charges=with_charges)
+    found = train_jointly(trainee, training.beside(n_functions), with_charges=with_charges)
     return found.trainee.model
 
 

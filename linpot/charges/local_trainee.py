@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from linpot.basis.basis import Basis
+from linpot.charges.interaction import Interaction, gradients_by_species
 from linpot.charges.local_charges import LocalCharges
 from linpot.charges.projection import project, pull_back_projection
 from linpot.charges.training import Linearisation
@@ -21,36 +22,6 @@ Floats = NDArray[np.float64]
 CONSTANT_SCALE = 30.0
 """How much larger constants of species are expected to be than coefficients of features: the prior
 hardly holds them."""
-
-
-@dataclass(frozen=True, eq=False)
-class Interaction:
-    """
-    The Coulomb operator of one structure as dense matrices; it does not change in training.
-
-    Attributes
-    ----------
-    matrix : float64[n_atoms, n_atoms], V/e
-        Potentials of unit charges.
-    fields : float64[n_atoms, 3, n_atoms], V/(A e)
-        ``fields[i, :, j]``: field at atom i of a unit charge at atom j.
-    """
-
-    matrix: Floats
-    fields: Floats
-
-    @classmethod
-    def of(cls, model: LocalCharges, structure: Structure) -> Interaction:
-        """Evaluate the sum for every unit charge."""
-        total = model.sum_of(structure)
-        potentials, fields = [], []
-        for unit in np.eye(structure.n_atoms):
-            found = total.evaluate(unit)
-            assert found.fields is not None
-            potentials.append(found.potentials)
-            fields.append(found.fields)
-        matrix = np.array(potentials)
-        return cls(0.5 * (matrix + matrix.T), np.stack(fields, axis=2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +60,7 @@ class LocalTrainee:
 
     def scales(self, prior: SmoothnessPrior) -> Floats:
         """Return the scales of coefficients, and a large one of constants."""
-        basis = self.model.function.basis
-        own = prior.scales(basis)
-        largest = own.max(initial=0.0) or 1.0
-        return np.append(own, np.full(len(basis.elements), CONSTANT_SCALE * largest))
+        return constants_and_features(prior, self.model.function.basis)
 
     def radii(self) -> Floats:
         """Return inf: charges are linear in all parameters."""
@@ -102,7 +70,7 @@ class LocalTrainee:
         """Return energy, forces and charges with derivatives; see `Trainable.linearise`."""
         model, function = self.model, self.model.function
         if place not in self.interactions:
-            self.interactions[place] = Interaction.of(model, structure)
+            self.interactions[place] = Interaction.of(model.sum_of(structure))
         interaction = self.interactions[place]
         shares, n_atoms = model.shares_of(structure), structure.n_atoms
         batch = pack([structure], model.elements, function.cutoffs)
@@ -117,29 +85,25 @@ class LocalTrainee:
         responses = pull_back_projection(interaction.matrix @ D, shares)
         forces = charges[:, None] * field
         jacobian = fixed.reshape(3 * n_atoms, -1)
-        _, gradients = function.engine.feature_gradients(batch)
-        species = batch.species[gradients.centers]
-        for z, (a, b) in enumerate(pairwise(function.basis.feature_offsets)):
-            own = np.flatnonzero(species == z)
-            if not len(own) or a == b:
-                continue
-            centers, neighbors = gradients.centers[own], gradients.neighbors[own]
-            values = gradients.values[own, :, : b - a]  # [pair, axis, feature]
-            # minus the derivative by positions: a centre moves against its pairs
-            signs = np.concatenate([np.ones(len(own)), -np.ones(len(own))])
-            places = (np.concatenate([centers, neighbors]), np.tile(np.arange(len(own)), 2))
-            scatter = csr_matrix((signs, places), shape=(n_atoms, len(own)))
-            weighted = values * adjoint[centers, None, None]
-            jacobian[:, a:b] += (scatter @ weighted.reshape(len(own), -1)).reshape(-1, b - a)
-            slopes = values @ self.parameters[a:b]  # dp_center by the pair vector
-            forces += scatter @ (slopes * adjoint[centers, None])
+        for own in gradients_by_species(function, batch):
+            jacobian[:, own.columns] += own.forces(adjoint)
+            slopes = own.values @ self.parameters[own.columns]  # dp_center by the pair vector
+            forces += own.scatter @ (slopes * adjoint[own.centers, None])
+            n_pairs = len(own.centers)
             of_center = csr_matrix(
-                (np.ones(len(own)), (np.arange(len(own)), centers)), shape=(len(own), n_atoms)
+                (np.ones(n_pairs), (np.arange(n_pairs), own.centers)), shape=(n_pairs, n_atoms)
             )
             for axis in range(3):
-                moved = scatter @ (of_center.multiply(slopes[:, axis, None]).tocsr())
+                moved = own.scatter @ of_center.multiply(slopes[:, axis, None]).tocsr()
                 jacobian[axis::3] += moved @ responses
         energy = 0.5 * float(charges @ potentials)
         return Linearisation(
             np.append(energy, forces.ravel()), np.vstack([potentials @ D, jacobian]), charges, D
         )
+
+
+def constants_and_features(prior: SmoothnessPrior, basis: Basis) -> Floats:
+    """Return the scales of the parameters of an `AtomFunction` of one output."""
+    own = prior.scales(basis)
+    largest = own.max(initial=0.0) or 1.0
+    return np.append(own, np.full(len(basis.elements), CONSTANT_SCALE * largest))

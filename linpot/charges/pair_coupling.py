@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.basis.radial import RadialParameters
 from linpot.errors import InputError
 from linpot.model.pair_batch import PairBatch

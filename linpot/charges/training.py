@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis, build_basis
+from linpot.basis.basis import Basis
+from linpot.basis.families import build_basis
+from linpot.basis.specification import BasisSpecification
 from linpot.errors import InputError
 from linpot.fitting.priors import SmoothnessPrior
 from linpot.fitting.weights import Weights
@@ -53,6 +55,25 @@ class Training:
     prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
     threads: int = 1
     say: Callable[[str], None] = lambda line: None
+
+    def beside(self, n_functions: int) -> Training:
+        """
+        Return the same training with a learned part of at most so many functions.
+
+        Raises
+        ------
+        InputError
+            If a structure is too large for joint training.
+        """
+        largest = int(self.data.contents.sizes.max())
+        if largest > MOST_ATOMS:
+            raise InputError(
+                f"joint training of charges is for structures of at most {MOST_ATOMS} atoms, got "
+                f"{largest}; leave larger ones out of it"
+            )
+        if max(self.basis.n_functions.values()) <= n_functions:
+            return self
+        return replace(self, basis=charge_basis(self.basis, n_functions, None))
 
 
 @dataclass(frozen=True)
@@ -140,7 +161,7 @@ class ChargeRung(ABC):
 
 
 def charge_basis(
-    basis: Basis, n_functions: int, body_order: int, cutoff: float | None = None
+    basis: Basis, n_functions: int, body_order: int | None, cutoff: float | None = None
 ) -> Basis:
     """
     Return a smaller basis with the radial functions of another one.
@@ -148,9 +169,11 @@ def charge_basis(
     Parameters
     ----------
     basis : Basis
+        Of the ACE family.
     n_functions : int
         Per centre species.
-    body_order : int
+    body_order : int or None
+        As that of the basis if None.
     cutoff : float or None, A
         For all pairs, instead of those of the basis.
 
@@ -161,9 +184,13 @@ def charge_basis(
     Raises
     ------
     InputError
-        If the specification refuses a value.
+        If the basis is not of the ACE family, or its specification refuses a value.
     """
     specification = basis.specification
+    if not isinstance(specification, BasisSpecification):
+        raise InputError(
+            f"`charges` need a learned part of the ACE family, got {specification.family!r}"
+        )
     radial = specification.radial
     if cutoff is not None:
         radial = {pair: replace(own, cutoff=cutoff) for pair, own in radial.items()}
@@ -171,23 +198,8 @@ def charge_basis(
         replace(
             specification,
             radial=radial,
-            body_order=body_order,
+            body_order=body_order or specification.body_order,
             n_functions=n_functions,
             max_degree=None,
         )
     )
-
-
-def beside(training: Training, n_functions: int) -> Training:
-    """Return the same training with a learned part of at most so many functions."""
-    largest = int(training.data.contents.sizes.max())
-    if largest > MOST_ATOMS:
-        raise InputError(
-            f"joint training of charges is for structures of at most {MOST_ATOMS} atoms, got "
-            f"{largest}; leave larger ones out of it"
-        )
-    basis = training.basis
-    if max(basis.n_functions.values()) <= n_functions:
-        return training
-    smaller = charge_basis(basis, n_functions, basis.specification.body_order)
-    return replace(training, basis=smaller)

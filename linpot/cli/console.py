@@ -24,10 +24,13 @@ class Terminal:
         -1 shows warnings and errors only, 1 adds details and tracebacks.
     started : float
         Monotonic clock at the start of the program.
+    lines : list of str
+        All that was told so far, also what was not shown for being quiet: for a log.
     """
 
     verbosity: int = 0
     started: float = field(default_factory=time.monotonic)
+    lines: list[str] = field(default_factory=list)
 
     @property
     def elapsed(self) -> float:
@@ -41,27 +44,30 @@ class Terminal:
 
     def show(self, *blocks: RenderableType) -> None:
         """Print blocks as results, an empty line after each, unless quiet."""
-        if self.verbosity < 0:
-            return
         console = make_console()
         for block in blocks:
             with console.capture() as captured:
                 console.print(block)
             lines = [line.rstrip() for line in captured.get().rstrip().split("\n")]
-            click.echo("\n".join(lines) + "\n")
+            self.lines += [*(click.unstyle(line) for line in lines), ""]
+            if self.verbosity >= 0:
+                click.echo("\n".join(lines) + "\n")
 
     def say(self, text: str = "") -> None:
         """Print one unbroken line as a result, unless quiet."""
+        self.lines.append(text)
         if self.verbosity >= 0:
             click.echo(text)
 
     def notice(self, text: str) -> None:
         """Print one line about the work itself, unless quiet."""
+        self.lines.append(text)
         if self.verbosity >= 0:
             click.echo(text, err=True)
 
     def warn(self, text: str) -> None:
         """Print a warning line, even if quiet."""
+        self.lines.append(f"warning: {_one_line(text)}")
         click.secho(f"warning: {_one_line(text)}", err=True, fg="yellow")
 
     def error(self, text: str) -> None:

@@ -13,8 +13,8 @@ from linpot.cli.options import (
     check_outputs,
     json_option,
     key_options,
-    label_keys,
     overwrite_option,
+    reading,
     threads_option,
     verbosity_options,
 )
@@ -58,7 +58,7 @@ def evaluate(model: str, data: tuple[str, ...], **options: Any) -> None:
     reliable = options["reliability"] and has_error_bars(potential)
     if figure is not None:
         check_figure(reliable)
-    structures = read_dataset(list(data), keys=label_keys(options), group_key=options["group_key"])
+    structures = read_dataset(list(data), **reading(options))
     if terminal.verbosity > 0:
         terminal.show(label_lines(structures.summary()))
     with ProgressBars(terminal) as bars:

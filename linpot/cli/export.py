@@ -6,12 +6,15 @@ import click
 
 from linpot.cli.console import pass_terminal
 from linpot.cli.options import PATH, check_outputs, overwrite_option, verbosity_options
-from linpot.cli.parsing import Value, parse_number
+from linpot.cli.parsing import Value, parse_number, parse_symbols
 from linpot.cli.tables import in_bytes
+from linpot.errors import InputError
 from linpot.io.potential_file import load_potential, save_potential
 from linpot.lammps.files import LammpsFiles, read_lammps, write_lammps
 from linpot.lammps.pace_potential import PacePotential
 from linpot.lammps.radial_expansion import TOLERANCE
+from linpot.mlip.files import is_mtp_file, read_mtp
+from linpot.model.linear_potential import LinearPotential
 
 
 @click.command()
@@ -50,20 +53,46 @@ def export(model: str, output: str, tables: bool, tolerance: float, overwrite: b
 
 
 @click.command()
-@click.argument("source", type=PATH, metavar="FILE.yace")
-@click.argument("output", type=PATH, metavar="OUTPUT.linpot")
+@click.argument("source", type=PATH, metavar="FILE")
+@click.argument("destination", type=PATH, metavar="[OUTPUT.linpot]", required=False)
+@click.option("-o", "--output", type=PATH, help="OUTPUT.linpot, if not given without -o.")
+@click.option(
+    "--elements",
+    type=Value("A,B,...", parse_symbols),
+    help="Elements of the atom types 0, 1, ... of a .mtp file, which does not name them.",
+)
 @overwrite_option
 @verbosity_options
-def convert(source: str, output: str, overwrite: bool) -> None:
+def convert(
+    source: str,
+    destination: str | None,
+    output: str | None,
+    elements: tuple[str, ...] | None,
+    overwrite: bool,
+) -> None:
     """
-    Turn FILE.yace, a potential for LAMMPS, into one for linpot.
+    Turn FILE, a potential of LAMMPS or MLIP, into one for linpot.
 
-    Any potential of `pair_style pace` can be read, also in the older form `.ace`, without what
-    stands in the input of LAMMPS next to it. Those that linpot wrote become what they were.
+    Any potential of `pair_style pace` can be read (.yace, and the older form .ace), without what
+    stands in the input of LAMMPS next to it; those that linpot wrote become what they were. So can
+    .snapcoeff files of `pair_style snap` (with .snapparam next to it), and .mtp files of MLIP-2.
     """
     terminal = pass_terminal()
+    if (destination is None) == (output is None):
+        raise InputError("`OUTPUT.linpot` must be given once, as second file or by -o")
+    output = str(destination or output)
     check_outputs({"OUTPUT": output}, [source], overwrite=overwrite)
-    potential = read_lammps(source)
+    potential: LinearPotential | PacePotential
+    if is_mtp_file(source):
+        if elements is None:
+            raise InputError(
+                f"'{source}' does not name the elements of its atom types; give them by --elements"
+            )
+        potential = read_mtp(source, elements)
+    elif elements is not None:
+        raise InputError(f"`--elements` is for .mtp files; '{source}' names its elements")
+    else:
+        potential = read_lammps(source)
     save_potential(potential, output, overwrite=overwrite)
     counts = ", ".join(f"{n} functions on {s}" for s, n in potential.n_functions.items())
     how = "; radial functions from tables" if isinstance(potential, PacePotential) else ""

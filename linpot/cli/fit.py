@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from linpot.cli.console import Terminal, pass_terminal
+from linpot.cli.fit_options import fit_options, make_settings
+from linpot.cli.log_file import log_beside, log_option, write_log
 from linpot.cli.options import (
     PATH,
-    WHOLE,
+    CommandOfWords,
     check_outputs,
     config_option,
     json_option,
     key_options,
-    label_keys,
     overwrite_option,
-    threads_option,
+    reading,
     verbosity_options,
 )
-from linpot.cli.parsing import (
-    Value,
-    checked_baseline,
-    checked_charges,
-    make_weights,
-    parse_cutoff,
-    parse_e0,
-    parse_max_degree,
-    parse_n_functions,
-    parse_number,
-    parse_solver,
-    parse_text,
-    parse_weights,
-)
 from linpot.cli.progress import ProgressBars
+from linpot.cli.report import check_report, report_fit, report_options
 from linpot.cli.tables import (
     basis_table,
     compression_line,
@@ -49,169 +38,22 @@ from linpot.cli.tables import (
 )
 from linpot.cli.tuning import tune_and_show
 from linpot.errors import InputError
-from linpot.fitting.weights import Weights
-from linpot.io.datasets import STRUCTURE_MEMORY, read_dataset
+from linpot.io.datasets import read_dataset
 from linpot.io.json_file import write_json
 from linpot.io.potential_file import save_potential
 from linpot.model.sum import learned_part
 from linpot.structures.dataset import Dataset
 from linpot.workflow.active_sets import with_active_set
-from linpot.workflow.calibration import KINDS
 from linpot.workflow.error_bars import run_fit_with_error_bars
 from linpot.workflow.fit import FitResult, run_fit
 from linpot.workflow.plan import FitPlan
-from linpot.workflow.settings import FitSettings, chosen_solver
-from linpot.workflow.tuning_result import CRITERIA
-
-FAMILIES = ("ace",)
-_WEIGHTS = Weights()
+from linpot.workflow.settings import FitSettings
 
 
-@click.command()
+@click.command(cls=CommandOfWords)
 @click.argument("train", nargs=-1, type=PATH, metavar="TRAIN...")
 @click.option("--test", multiple=True, type=PATH, help="Data that are only evaluated; repeatable.")
-@click.option(
-    "--n-functions",
-    type=Value("N", parse_n_functions),
-    help="Basis functions per element, or 'Si=300,O=200'.  [default: 500]",
-)
-@click.option(
-    "--choose-from",
-    type=Value("N", parse_n_functions),
-    help="Make rows of so many functions and keep those that the data need most. --tune tries it.",
-)
-@click.option(
-    "--max-degree",
-    type=Value("D", parse_max_degree),
-    help="Largest polynomial degree instead: one, or one per body order '16,12,10,8'.",
-)
-@click.option(
-    "--cutoff",
-    type=Value("A", parse_cutoff),
-    help="In A, for all pairs or 'Si-O=5.0,O-O=4.5'.  [default: from the data]",
-)
-@click.option("--body-order", type=WHOLE, default=5, show_default=True, help="2 is pairs only.")
-@click.option(
-    "--baseline",
-    type=Value("TERMS", checked_baseline),
-    default="zbl",
-    show_default=True,
-    help="Physics that is not learned: zbl (repulsion at short range), coulomb:Na=1,Cl=-1, "
-    "dispersion, d3:pbe, tblite:GFN1-xTB, several of them with commas, or none.",
-)
-@click.option(
-    "--charges",
-    type=Value("RUNG", checked_charges),
-    help="Charges that move with the atoms: local (from reference charges and dipoles), qeq and "
-    "self_consistent (equilibrated, from charges, then from energies and forces too), latent "
-    "(from energies and forces), with settings as in local:n_functions=300,width=0.8.",
-)
-@click.option(
-    "--e0",
-    type=Value("RULE", parse_e0),
-    default="auto",
-    show_default=True,
-    help="Energies of single atoms: auto, isolated, least-squares, joint (with the learned part), "
-    "or 'Si=-0.8,O=-1.5' in eV.",
-)
-@click.option(
-    "--weights",
-    type=Value("W", parse_weights),
-    help=f"'energy={_WEIGHTS.energy:g},forces={_WEIGHTS.forces:g},stress={_WEIGHTS.stress:g}' "
-    "(the defaults), and factors for groups, 'liquid=0.5,surface.energy=2'.",
-)
-@click.option(
-    "--energy-window",
-    type=Value("EV", parse_number),
-    help="Weigh structures down that lie further above the lowest, eV/atom.",
-)
-@click.option("--force-cap", type=Value("F", parse_number), help="Weigh larger forces down, eV/A.")
-@click.option(
-    "--family",
-    type=click.Choice(FAMILIES),
-    default="ace",
-    show_default=True,
-    help="Family of basis functions.",
-)
-@click.option(
-    "--solver",
-    type=Value("RULE", parse_solver),
-    default="evidence",
-    show_default=True,
-    help="Ridge with the penalty by evidence or gcv, or its value; or ard, omp, lasso, svd, qr.",
-)
-@click.option(
-    "--tune",
-    is_flag=True,
-    help="First search for settings that predict left-out parts of TRAIN better. What is given "
-    "here of cutoff, body order and weights is kept.",
-)
-@click.option(
-    "--tune-minutes",
-    type=Value("M", parse_number),
-    default=5.0,
-    show_default=True,
-    help="How long to search at most.",
-)
-@click.option(
-    "--us-per-atom",
-    type=Value("US", parse_number),
-    help="With --tune: the size by its estimated cost per atom and step, not by --n-functions.",
-)
-@click.option(
-    "--tune-by",
-    type=click.Choice(CRITERIA),
-    default=CRITERIA[0],
-    show_default=True,
-    help="How settings are compared: on left-out blocks of TRAIN, or by the evidence.",
-)
-@click.option(
-    "--allow-holes",
-    is_flag=True,
-    help="Keep a potential whose energy falls when atoms are pushed together.",
-)
-@click.option("--seed", type=WHOLE, default=0, show_default=True, help="Of anything random.")
-@threads_option
-@click.option(
-    "--memory-limit",
-    type=Value("GB", parse_number),
-    default=4.0,
-    show_default=True,
-    help="GB of memory that a fit may take.",
-)
-@click.option(
-    "--structure-memory",
-    type=Value("GB", parse_number),
-    default=STRUCTURE_MEMORY,
-    show_default=True,
-    help="GB of structures held in memory; more of them stay in a temporary file (see TMPDIR).",
-)
-@click.option(
-    "--backend",
-    type=Value("WHERE", parse_text),
-    default="threads",
-    show_default=True,
-    help="Where design rows are made: threads, processes, or the address of a Dask scheduler.",
-)
-@click.option(
-    "--checkpoint",
-    type=PATH,
-    metavar="FOLDER",
-    help="Keep finished parts here; a killed fit of the same data and settings goes on from them.",
-)
-@click.option(
-    "--uncertainty",
-    is_flag=False,
-    flag_value=KINDS[0],
-    type=click.Choice(KINDS),
-    help="Keep calibrated error bars and extrapolation grades in the file (ridge only); pops "
-    "widens the posterior by the misfit. Alone, before another option or at the end: posterior.",
-)
-@click.option(
-    "--active-set",
-    is_flag=True,
-    help="Keep what extrapolation grades need in the file; part of --uncertainty.",
-)
+@fit_options
 @key_options
 @config_option
 @click.option(
@@ -222,8 +64,10 @@ _WEIGHTS = Weights()
     show_default=True,
     help="Where the potential is saved.",
 )
+@log_option
 @overwrite_option
 @json_option("the numbers of functions and the errors")
+@report_options
 @verbosity_options
 def fit(**options: Any) -> None:
     """
@@ -241,13 +85,16 @@ def fit(**options: Any) -> None:
     if options["uncertainty"] and settings.solver != "ridge":
         raise InputError(f"`--uncertainty` needs a ridge solver, got {settings.solver!r}")
     output, metrics, overwrite = options["output"], options["json"], options["overwrite"]
-    outputs = {"--output": output, "--json": metrics}
-    check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
-    where = {
-        "keys": label_keys(options),
-        "group_key": options["group_key"],
-        "structure_memory": options["structure_memory"],
+    log = log_beside(output, options["log"])
+    outputs = {
+        "--output": output,
+        "--json": metrics,
+        "--report": options["report"],
+        "the log": log,
     }
+    check_outputs(outputs, train_paths + test_paths, overwrite=overwrite)
+    check_report(options)
+    where = {**reading(options), "structure_memory": options["structure_memory"]}
     train = read_and_show(terminal, "Training data", train_paths, **where)
     test = read_and_show(terminal, "Test data", test_paths, **where) if test_paths else None
     tuned = None
@@ -272,14 +119,18 @@ def fit(**options: Any) -> None:
             save_potential(result.potential, output, overwrite=overwrite)
     if options["active_set"] and not options["uncertainty"]:
         potential = with_active_set(result.potential, train, threads=settings.threads)
+        result = replace(result, potential=potential)
         save_potential(potential, output, overwrite=True)
     if metrics is not None:
         write_json(metrics, fit_metrics(result) | (origin or {}), overwrite=overwrite)
+    report_fit(terminal, result, train, test, options)
     show_result(terminal, result)
     size = in_bytes(Path(output).stat().st_size)
     terminal.say(f"Saved {output} ({size}) after {terminal.elapsed:.1f} s.")
     if metrics is not None:
         terminal.say(f"Saved {metrics}.")
+    if log is not None:
+        write_log(log, terminal, overwrite=overwrite)
 
 
 def fit_and_keep_error_bars(
@@ -320,45 +171,6 @@ def fit_and_keep_error_bars(
         raise InputError(f"'{output}' is saved without error bars: {error}") from error
     save_potential(result.potential, output, overwrite=True)
     return result
-
-
-def make_settings(options: dict[str, Any]) -> FitSettings:
-    """
-    Return the settings of a fit from the values of its options.
-
-    Raises
-    ------
-    InputError
-        If they contradict each other or are out of range.
-    """
-    n_functions, max_degree = options["n_functions"], options["max_degree"]
-    if n_functions is not None and max_degree is not None:
-        raise InputError("only one of `n_functions` and `max_degree` must be given, got both")
-    if options["us_per_atom"] is not None:
-        if not options["tune"]:
-            raise InputError("`us_per_atom` needs `tune`; give --tune, or --n-functions instead")
-        if n_functions is not None:
-            raise InputError("only one of `n_functions` and `us_per_atom` must be given, got both")
-        if options["choose_from"] is not None:
-            raise InputError("only one of `choose_from` and `us_per_atom` must be given, got both")
-    return FitSettings(
-        n_functions=500 if n_functions is None else n_functions,
-        choose_from=options["choose_from"],
-        max_degree=max_degree,
-        cutoff=options["cutoff"],
-        body_order=options["body_order"],
-        baseline=options["baseline"],
-        charges=options["charges"],
-        e0=options["e0"],
-        weights=make_weights(options["weights"], options["energy_window"], options["force_cap"]),
-        **chosen_solver(options["solver"]),
-        allow_holes=options["allow_holes"],
-        seed=options["seed"],
-        threads=options["threads"],
-        backend=options["backend"],
-        checkpoint=options["checkpoint"],
-        memory_limit=options["memory_limit"],
-    )
 
 
 def read_and_show(terminal: Terminal, title: str, paths: list[str], **where: Any) -> Dataset:

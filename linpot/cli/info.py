@@ -11,7 +11,15 @@ from rich.console import RenderableType
 
 from linpot.baselines.zbl import ZBL
 from linpot.cli.console import Terminal, pass_terminal
-from linpot.cli.options import PATH, key_options, label_keys, verbosity_options
+from linpot.cli.options import (
+    PATH,
+    check_outputs,
+    json_option,
+    key_options,
+    overwrite_option,
+    reading,
+    verbosity_options,
+)
 from linpot.cli.tables import (
     basis_table,
     data_table,
@@ -24,6 +32,7 @@ from linpot.cli.tables import (
     titled,
 )
 from linpot.io.datasets import read_dataset
+from linpot.io.json_file import write_json
 from linpot.io.potential_file import is_potential_file, load_potential
 from linpot.lammps.pace_potential import PacePotential
 from linpot.model.linear_potential import LinearPotential
@@ -33,17 +42,40 @@ from linpot.model.sum import ModelSum
 
 @click.command()
 @click.argument("file", type=PATH, metavar="FILE")
+@json_option("what is shown")
+@overwrite_option
 @key_options
 @verbosity_options
 def info(file: str, **options: Any) -> None:
     """Show what FILE holds, a potential or labelled structures."""
     terminal = pass_terminal()
+    metrics, overwrite = options["json"], options["overwrite"]
+    check_outputs({"--json": metrics}, [file], overwrite=overwrite)
     if is_potential_file(file):
-        _show_potential(terminal, file, load_potential(file))
+        potential = load_potential(file)
+        if metrics is not None:
+            write_json(metrics, _described(potential), overwrite=overwrite)
+        _show_potential(terminal, file, potential)
         return
-    data = read_dataset(file, keys=label_keys(options), group_key=options["group_key"])
+    data = read_dataset(file, **reading(options))
     summary = data.summary()
+    if metrics is not None:
+        write_json(metrics, summary.as_dict(), overwrite=overwrite)
     terminal.show(data_table(f"Data {file}", summary), label_lines(summary))
+
+
+def _described(potential: EnergyModel) -> dict[str, Any]:
+    """Return what a potential is as plain values."""
+    parts = potential.parts if isinstance(potential, ModelSum) else (potential,)
+    learned = [part for part in parts if isinstance(part, LinearPotential)]
+    return {
+        "elements": list(potential.elements),
+        "cutoff": potential.cutoff,
+        "parts": [part.kind for part in parts],
+        "n_functions": learned[0].n_functions if learned else None,
+        "e0": dict(learned[0].isolated_atom_energies) if learned else None,
+        "provenance": dict(learned[0].provenance) if learned else None,
+    }
 
 
 def _show_potential(terminal: Terminal, file: str, potential: EnergyModel) -> None:

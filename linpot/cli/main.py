@@ -10,15 +10,21 @@ from typing import Any
 
 import click
 
+from linpot.cli.completion import completion
 from linpot.cli.console import Terminal
+from linpot.cli.data import data
 from linpot.cli.demo import demo
 from linpot.cli.evaluate import evaluate
 from linpot.cli.export import convert, export
 from linpot.cli.fit import fit
 from linpot.cli.info import info
+from linpot.cli.init import init
 from linpot.cli.options import verbosity_options
 from linpot.cli.predict import predict
+from linpot.cli.report import report
 from linpot.cli.select import select_structures
+from linpot.cli.validate import validate
+from linpot.cli.verify import verify
 from linpot.errors import ConvergenceError, HoleError, InputError
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -93,7 +99,22 @@ def linpot(ctx: click.Context) -> None:
         ctx.exit(WRONG_INPUT)
 
 
-for _command in (fit, evaluate, predict, select_structures, info, export, convert, demo):
+_COMMANDS = (
+    init,
+    fit,
+    evaluate,
+    predict,
+    select_structures,
+    info,
+    report,
+    data,
+    validate,
+    verify,
+    export,
+    convert,
+    demo,
+)
+for _command in (*_COMMANDS, completion):
     linpot.add_command(_command)
 
 

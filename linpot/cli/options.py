@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from linpot.cli.console import Terminal
-from linpot.cli.parsing import Value, parse_text, parse_whole
+from linpot.cli.parsing import PathValue, Value, parse_symbols, parse_text, parse_whole
 from linpot.errors import InputError
 from linpot.io.atomic import check_output
 from linpot.io.toml_file import read_toml
@@ -21,10 +21,37 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
 
 TEXT = Value("NAME", parse_text)
-PATH = Value("FILE", parse_text)
+PATH = PathValue("FILE", parse_text)
 WHOLE = Value("N", parse_whole)
 
 _NOT_SETTINGS = ("config", "verbose", "quiet", "help", "version")
+
+
+class CommandOfWords(click.Command):
+    """
+    A command some of whose options may stand before an argument without their value.
+
+    Click takes the next word for the value of an option, whatever it is. Here an option with a
+    choice of words and a `flag_value` keeps that, where the next word is none of the choice.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Complete options that stand without their value."""
+        words = {
+            name: (option.type.choices, option.flag_value)
+            for option in self.params
+            if isinstance(option, click.Option) and isinstance(option.type, click.Choice)
+            if isinstance(option.flag_value, str)
+            for name in option.opts
+        }
+        end = args.index("--") if "--" in args else len(args)
+        completed = [
+            f"{word}={words[word][1]}"
+            if word in words and following not in words[word][0]
+            else word
+            for word, following in zip(args[:end], [*args[1:end], ""], strict=True)
+        ]
+        return super().parse_args(ctx, completed + args[end:])
 
 
 def available_cores() -> int:
@@ -62,8 +89,18 @@ def threads_option(function: Function) -> Function:
     )(function)
 
 
+def elements_option(function: Function) -> Function:
+    """Add --elements."""
+    return click.option(
+        "--elements",
+        type=Value("A,B,...", parse_symbols),
+        help="Elements of the atom types 0, 1, ... of .cfg files of MLIP, which do not name them.",
+    )(function)
+
+
 def key_options(function: Function) -> Function:
-    """Add the options that say where labels are."""
+    """Add the options that say where labels are, and what atom types are."""
+    function = elements_option(function)
     function = click.option(
         "--group-key",
         type=TEXT,
@@ -114,6 +151,15 @@ def config_option(function: Function) -> Function:
 def label_keys(options: dict[str, Any]) -> LabelKeys:
     """Return where labels are, from the values of `key_options`."""
     return LabelKeys(**{quantity: options[f"{quantity}_key"] for quantity in QUANTITIES})
+
+
+def reading(options: dict[str, Any]) -> dict[str, Any]:
+    """Return keywords of `read_dataset`, from the values of `key_options`."""
+    return {
+        "keys": label_keys(options),
+        "group_key": options["group_key"],
+        "elements": options["elements"],
+    }
 
 
 def check_outputs(

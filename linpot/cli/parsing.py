@@ -11,8 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from linpot import checks
+from linpot.basis.families import parse_family
+from linpot.basis.mixing import Mixing
+from linpot.basis.specification import check_elements
 from linpot.charges.catalogue import parse_charges
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
@@ -49,6 +53,16 @@ class Value(click.ParamType):
         return self._parse(str(param.name) if param else self.name, value)
 
 
+class PathValue(Value):
+    """Text that shells complete as the name of a file."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave it to the shell."""
+        return [CompletionItem(incomplete, type="file")]
+
+
 def parse_text(name: str, value: Any) -> str:
     """Return text; numbers of TOML are refused."""
     if not isinstance(value, str):
@@ -69,10 +83,33 @@ def parse_number(name: str, value: Any) -> float:
     return number
 
 
+def parse_symbols(name: str, value: Any) -> tuple[str, ...]:
+    """Return chemical symbols in the order given: ``Nb,Mo,Ta``."""
+    symbols = tuple(word.strip() for word in parse_text(name, value).split(","))
+    check_elements(symbols)
+    return symbols
+
+
+def parse_family_name(name: str, value: Any) -> str:
+    """Return the name of a family with its choices, checked."""
+    text = parse_text(name, value)
+    parse_family(text)
+    return text
+
+
+def parse_mixing(name: str, value: Any) -> Mixing:
+    """Return how species are mixed: a number of mixtures and the lowest body order of them."""
+    n_mixtures, _, body_order = str(value).partition(",")
+    order = parse_whole(name, body_order) if body_order else 3
+    return Mixing(parse_whole(name, n_mixtures), order)
+
+
 def parse_n_functions(name: str, value: Any) -> int | dict[str, int]:
     """Return a number of functions, or one per element."""
     if isinstance(value, Mapping) or "=" in str(value):
-        return {s: parse_whole(f"{name}[{s!r}]", v) for s, v in _pairs(name, value, "Si=300,O=200")}
+        return {
+            s: parse_whole(f"{name}[{s!r}]", v) for s, v in split_pairs(name, value, "Si=300,O=200")
+        }
     return parse_whole(name, value)
 
 
@@ -83,7 +120,7 @@ def parse_max_degree(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return [parse_number(name, entry) for entry in value]
     if isinstance(value, Mapping) or "=" in str(value):
-        pairs = _pairs(name, value, "Si=14,O=12")
+        pairs = split_pairs(name, value, "Si=14,O=12")
         return {s: parse_max_degree(f"{name}[{s!r}]", v) for s, v in pairs}
     return parse_number(name, value)
 
@@ -91,7 +128,9 @@ def parse_max_degree(name: str, value: Any) -> Any:
 def parse_cutoff(name: str, value: Any) -> float | dict[str, float]:
     """Return a cutoff, or one per named pair."""
     if isinstance(value, Mapping) or "=" in str(value):
-        return {p: parse_number(f"{name}[{p!r}]", v) for p, v in _pairs(name, value, "Si-O=5.0")}
+        return {
+            p: parse_number(f"{name}[{p!r}]", v) for p, v in split_pairs(name, value, "Si-O=5.0")
+        }
     number = _read(float, value)
     if isinstance(number, str):
         raise InputError(
@@ -104,7 +143,9 @@ def parse_cutoff(name: str, value: Any) -> float | dict[str, float]:
 def parse_e0(name: str, value: Any) -> str | dict[str, float]:
     """Return a rule, or a value per element."""
     if isinstance(value, Mapping) or "=" in str(value):
-        return {s: parse_number(f"{name}[{s!r}]", v) for s, v in _pairs(name, value, "Si=-0.8")}
+        return {
+            s: parse_number(f"{name}[{s!r}]", v) for s, v in split_pairs(name, value, "Si=-0.8")
+        }
     if value not in RULES:
         raise InputError(
             f"`{name}` must be one of {', '.join(RULES)} or energies in eV like 'Si=-0.8,O=-1.5', "
@@ -146,7 +187,7 @@ def parse_weights(name: str, value: Any) -> dict[str, Any]:
     Properties set their weight; groups, and properties of groups, get factors.
     """
     flat: dict[str, float] = {}
-    for key, entry in _pairs(name, value, "energy=100,forces=1,liquid=0.5,surface.energy=2"):
+    for key, entry in split_pairs(name, value, "energy=100,forces=1,liquid=0.5,surface.energy=2"):
         inner = entry if isinstance(entry, Mapping) else {"": entry}
         for part, number in inner.items():
             full = f"{key}.{part}" if part else key
@@ -186,7 +227,7 @@ def _read(kind: type, value: Any) -> Any:
     return value
 
 
-def _pairs(name: str, value: Any, example: str) -> list[tuple[str, Any]]:
+def split_pairs(name: str, value: Any, example: str) -> list[tuple[str, Any]]:
     """Split ``a=1,b=2``, or the table of a TOML file."""
     if isinstance(value, Mapping):
         return list(value.items())

@@ -15,6 +15,7 @@ from linpot.cli.console import pass_terminal
 from linpot.cli.options import (
     PATH,
     check_outputs,
+    elements_option,
     overwrite_option,
     threads_option,
     verbosity_options,
@@ -40,11 +41,18 @@ _SHOWN = 20  # rows of the table of grades; the file has all
     is_flag=True,
     help="Also write and show extrapolation grades; MODEL needs an active set.",
 )
+@elements_option
 @overwrite_option
 @threads_option
 @verbosity_options
 def predict(
-    model: str, structures: str, output: str, grades: bool, overwrite: bool, threads: int
+    model: str,
+    structures: str,
+    output: str,
+    grades: bool,
+    elements: tuple[str, ...] | None,
+    overwrite: bool,
+    threads: int,
 ) -> None:
     """
     Write STRUCTURES with the energy, forces and stress that MODEL predicts.
@@ -60,7 +68,7 @@ def predict(
     potential = load_potential(model)
     learned = learned_part(potential) if grades else None
     active = ActiveSet.of(learned) if learned is not None else None
-    images = read_structures(structures)
+    images = read_structures(structures, elements=elements)
     # All are checked before the first is predicted.
     named = [
         structure_from_atoms(atoms, name=f"structure {index} of {structures}")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.cli.console import Terminal, pass_terminal
 from linpot.cli.options import (
     PATH,

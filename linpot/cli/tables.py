@@ -11,7 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
+from linpot.basis.enumeration import MANY, count_unmixed
+from linpot.basis.specification import BasisSpecification
 from linpot.constants import GPA_PER_EV_A3
 from linpot.structures.structure import LABELS
 from linpot.structures.summary import DatasetSummary, GroupSummary
@@ -87,7 +89,18 @@ def basis_table(basis: Basis) -> RenderableType:
             table.add_section()
         table.add_row("" if centre in seen else centre, *map(str, numbers))
         seen.add(centre)
-    return titled(f"Basis: {basis.n_features} functions", table)
+    return titled(f"Basis: {basis.n_features} functions{_without_mixtures(basis)}", table)
+
+
+def _without_mixtures(basis: Basis) -> str:
+    """Say how many functions there would be of the densities of all species."""
+    specification = basis.specification
+    if not isinstance(specification, BasisSpecification) or specification.mixing is None:
+        return ""
+    counts = [count_unmixed(specification, symbol) for symbol in specification.elements]
+    known = [count for count in counts if count is not None]
+    total = str(sum(known)) if len(known) == len(counts) else f"more than {MANY}"
+    return f" with {specification.mixing.n_mixtures} mixtures of species; {total} without"
 
 
 def radial_table(basis: Basis, shortest: Mapping[str, float] | None = None) -> RenderableType:
@@ -95,9 +108,9 @@ def radial_table(basis: Basis, shortest: Mapping[str, float] | None = None) -> R
     columns = ["pair", "cutoff (A)", "fades in (A)"] + ["shortest in data (A)"] * bool(shortest)
     table = make_table(columns)
     for a, b in basis.specification.pairs():
-        radial = basis.specification.radial_of(a, b)
-        fades = f"{radial.taper_start:.2f} - {radial.taper_end:.2f}"
-        cells = [f"{a}-{b}", f"{radial.cutoff:.2f}", fades if radial.taper_end else "no"]
+        cutoff, start, end = basis.specification.range_of(a, b)
+        fades = f"{start:.2f} - {end:.2f}" if end else "no"
+        cells = [f"{a}-{b}", f"{cutoff:.2f}", fades]
         if shortest:
             cells.append(f"{shortest[f'{a}-{b}']:.2f}" if f"{a}-{b}" in shortest else "-")
         table.add_row(*cells)

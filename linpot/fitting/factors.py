@@ -277,6 +277,13 @@ class FactorSet(dict[Key, TriangularFactor]):
         self.add(key, rows[:, :-1], rows[:, -1])
         self[key].n_rows += n_rows - len(rows)
 
+    def shifted(self, coefficients: Floats) -> FactorSet[Key]:
+        """Return the factors with ``y - X c`` as target: see `shift_target`."""
+        result: FactorSet[Key] = FactorSet(self.n_columns)
+        for key, factor in self.items():
+            result.merge(key, shift_target(factor.rows(), coefficients), factor.n_rows)
+        return result
+
     def combined(self, weight: Callable[[Key], float] | Mapping[Key, float]) -> tuple[Floats, int]:
         """
         Combine all keys under weights.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot import checks
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.basis.program import Program
 from linpot.errors import InputError
 

@@ -30,7 +30,7 @@ class ReferenceEnergies:
     ----------
     values : dict of str to float, eV
     sources : dict of str to str
-        "given", "isolated atom" or "least squares".
+        "given", "isolated atom" or `LEAST_SQUARES`.
     undetermined : bool
         Whether the compositions leave a combination of least-squares values open; the solution of
         minimum norm was taken.

@@ -10,9 +10,11 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import ase.db
 import ase.io
 from ase import Atoms
 from ase.io.formats import UnknownFileTypeError, filetype, string2index
@@ -20,8 +22,10 @@ from ase.io.formats import UnknownFileTypeError, filetype, string2index
 from linpot.checks import non_negative
 from linpot.errors import FileFormatError, InputError
 from linpot.io.atomic import write_atomically
-from linpot.io.extxyz import Frame, parse_frame, split_frames
+from linpot.io.extxyz import Frame, append_xyz, parse_frame, split_frames
+from linpot.io.mlip_cfg import is_cfg, stream_cfg, write_cfg
 from linpot.io.structure_file import hold_structures
+from linpot.io.structure_formats import FORMATS, StructureFormat, format_of_file, format_of_name
 from linpot.structures.dataset import Dataset
 from linpot.structures.from_atoms import label_structures
 from linpot.structures.labels import AUTOMATIC, LabelKeys
@@ -33,6 +37,9 @@ _OPENERS: dict[str, Callable[..., IO[str]]] = {
     ".xz": lzma.open,
 }
 _BROKEN_COMPRESSION = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+
+_CFG = "mlip-cfg"  # like the names of formats of ase.io
+_HEAD = 64  # bytes that tell it
 
 STRUCTURE_MEMORY = 1.0
 """GB of structures that are held; more of them stay in a temporary file."""
@@ -49,14 +56,16 @@ def read_dataset(
     weight_key: str = "weight",
     charges_key: str = INITIAL_CHARGES,
     index: Index = ":",
+    elements: Sequence[str] | None = None,
     structure_memory: float = STRUCTURE_MEMORY,
 ) -> Dataset:
     """
     Read structures with their labels, one after the other.
 
-    Extended XYZ (``.xyz``, ``.extxyz``, also compressed with gz, bz2 or xz) is read strictly;
-    everything else goes through `ase.io`. Structures that take more memory than a bound move into
-    a temporary file and are read from there whenever they are needed; nothing else changes.
+    Extended XYZ (``.xyz``, ``.extxyz``) and the ``.cfg`` of MLIP, also compressed with gz, bz2 or
+    xz, are read strictly; everything else goes through `ase.io`. Structures that take more memory
+    than a bound move into a temporary file and are read from there whenever they are needed;
+    nothing else changes.
 
     Parameters
     ----------
@@ -68,6 +77,8 @@ def read_dataset(
         See `Dataset.from_atoms`.
     index : str, int or slice
         Which frames of each file, "0:100" for example.
+    elements : sequence of str, optional
+        Chemical symbols of the atom types 0, 1, ... of ``.cfg`` files, which do not name them.
     structure_memory : float, GB
         The bound; 0 keeps all of them in a file.
 
@@ -93,7 +104,7 @@ def read_dataset(
     images = (
         (atoms, _with_selection(Path(one).name if short else str(one), index))
         for one in paths
-        for atoms in stream_structures(one, index=index)
+        for atoms in stream_structures(one, index=index, elements=elements)
     )
     places: list[dict[str, str]] = []
 
@@ -106,7 +117,9 @@ def read_dataset(
     return Dataset(hold_structures(structures(), structure_memory), label_places=places)
 
 
-def read_structures(path: PathLike, *, index: Index = ":") -> list[Atoms]:
+def read_structures(
+    path: PathLike, *, index: Index = ":", elements: Sequence[str] | None = None
+) -> list[Atoms]:
     """
     Read the structures of one file, with whatever labels they carry; see `stream_structures`.
 
@@ -115,10 +128,16 @@ def read_structures(path: PathLike, *, index: Index = ":") -> list[Atoms]:
     list of ase.Atoms
         At least one.
     """
-    return list(stream_structures(path, index=index))
+    return list(stream_structures(path, index=index, elements=elements))
 
 
-def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
+def stream_structures(
+    path: PathLike,
+    *,
+    index: Index = ":",
+    elements: Sequence[str] | None = None,
+    trust_pickle: bool = False,
+) -> Iterator[Atoms]:
     """
     Yield the structures of one file, with whatever labels they carry.
 
@@ -126,6 +145,10 @@ def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
     ----------
     path : path
     index : str, int or slice
+    elements : sequence of str, optional
+        See `read_dataset`.
+    trust_pickle : bool
+        Whether files that run code when they are opened are opened: data frames of pacemaker.
 
     Yields
     ------
@@ -135,14 +158,20 @@ def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
     Raises
     ------
     InputError
-        If the file is not there, or if `index` is malformed or selects no frame.
+        If the file is not there, if `index` is malformed or selects no frame, or if the file is a
+        pickle and not trusted.
     FileFormatError
         If the file cannot be read.
     """
     file = Path(path)
     selection = _selection(index)
     _refuse_absent(file)
-    images = _stream_extxyz(file, selection) if _is_extxyz(file) else _stream_any(file, selection)
+    if _is_extxyz(file):
+        images = _stream_extxyz(file, selection)
+    elif _is_cfg(file):
+        images = _stream_cfg(file, selection, elements)
+    else:
+        images = _stream_any(file, selection, trust_pickle)
     seen = False
     try:
         for image in images:
@@ -156,20 +185,26 @@ def stream_structures(path: PathLike, *, index: Index = ":") -> Iterator[Atoms]:
 
 def write_structures(
     path: PathLike, atoms: Iterable[Atoms], *, overwrite: bool = False, format: str | None = None
-) -> None:
+) -> int:
     """
     Write structures with the results of their calculators, all or nothing.
 
     Parameters
     ----------
     path : path
-        Its ending tells the format: ``.extxyz``, ``.xyz`` (both extended XYZ), ``.traj`` ...,
-        with ``.gz`` for compression.
+        Its ending tells the format: ``.extxyz``, ``.xyz`` (both extended XYZ), ``.cfg`` (of MLIP),
+        ``.db``, ``.traj`` ..., with ``.gz`` for compression.
     atoms : iterable of ase.Atoms
-        Not modified.
+        Not modified. Taken one after the other for extended XYZ, databases and the formats of
+        `linpot.io.structure_formats`; held together for others.
     overwrite : bool
     format : str or None
-        A format of `ase.io`, where the ending does not tell it.
+        A format of `ase.io` or `linpot.io.structure_formats`, where the ending does not tell it.
+
+    Returns
+    -------
+    int
+        Structures written.
 
     Raises
     ------
@@ -177,26 +212,52 @@ def write_structures(
         If there is no structure, if the format is unknown or cannot hold the structures, or if
         the file exists or cannot be written.
     """
-    images = list(atoms)
-    if not images:
-        raise InputError(f"there must be at least one structure to write to '{path}', got none")
-    file = Path(path)
-    kind = format or format_by_name(file)
+    kind = format or format_by_name(path)
+    written = 0
+
+    def counted() -> Iterator[Atoms]:
+        nonlocal written
+        for image in atoms:
+            written += 1
+            yield image
+        if not written:
+            raise InputError(f"there must be at least one structure to write to '{path}', got none")
 
     def write(temporary: Path) -> None:
         try:
-            ase.io.write(temporary, images, format=kind)
-        except OSError:
+            _write_as(kind, temporary, counted())
+        except (OSError, InputError):
             raise
         except Exception as error:  # formats raise many kinds
             raise InputError(f"cannot write '{path}' as {kind}: {error}") from error
 
     write_atomically(path, write, overwrite=overwrite)
+    return written
+
+
+def _write_as(kind: str, file: Path, images: Iterable[Atoms]) -> None:
+    own = FORMATS.get(kind)
+    if own is not None and own.write is not None:
+        own.write(file, images)
+    elif kind == "extxyz":
+        with _opener(file)(file, "wt", encoding="utf-8") as stream:
+            for image in images:
+                append_xyz(stream, image)
+    elif kind == _CFG:
+        with _opener(file)(file, "wt", encoding="utf-8") as stream:
+            write_cfg(stream, images)
+    elif kind == "db":
+        with ase.db.connect(file, type="db", append=False) as database:
+            for image in images:
+                info = {k: v for k, v in image.info.items() if k != "key_value_pairs"}
+                database.write(image, data={"info": info})
+    else:
+        ase.io.write(file, list(images), format=kind)
 
 
 def format_by_name(path: PathLike) -> str:
     """
-    Return the format of `ase.io` that the ending of a path to be written tells.
+    Return the format that the ending of a path to be written tells.
 
     Raises
     ------
@@ -204,14 +265,41 @@ def format_by_name(path: PathLike) -> str:
         If it is none that can be written.
     """
     file = Path(path)
-    return "extxyz" if _is_extxyz(file) else _kind_by_name(file)
+    if _is_extxyz(file):
+        return "extxyz"
+    if _ending(file) == ".cfg":
+        return _CFG
+    own = format_of_name(file)
+    if own is None:
+        return _kind_by_name(file)
+    if own.write is None:
+        raise InputError(f"`path` must end with a format that is written, got '{file}'")
+    return own.name
 
 
-def _is_extxyz(file: Path) -> bool:
+def _ending(file: Path) -> str:
     suffixes = [s.lower() for s in file.suffixes]
     if suffixes and suffixes[-1] in _OPENERS:
         suffixes.pop()
-    return bool(suffixes) and suffixes[-1] in (".xyz", ".extxyz")
+    return suffixes[-1] if suffixes else ""
+
+
+def _opener(file: Path) -> Callable[..., IO[str]]:
+    return _OPENERS.get(file.suffix.lower(), open)
+
+
+def _is_extxyz(file: Path) -> bool:
+    return _ending(file) in (".xyz", ".extxyz")
+
+
+def _is_cfg(file: Path) -> bool:
+    """Look into the file: AtomEye has files of this name as well."""
+    try:
+        with _opener(file)(file, "rb") as stream:
+            head: Any = stream.read(_HEAD)
+    except (OSError, *_BROKEN_COMPRESSION):
+        return False
+    return is_cfg(head)
 
 
 def _kind_by_name(file: Path) -> str:
@@ -279,31 +367,64 @@ def _stream_extxyz(file: Path, selection: slice) -> Iterator[Atoms]:
 def _frames(file: Path) -> Iterator[Frame]:
     """Yield the frames of a file, of which there must be one."""
     first = True
+    for frame in split_frames(_lines(file), str(file)):
+        first = False
+        yield frame
+    if first:
+        raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
+
+
+def _lines(file: Path) -> Iterator[str]:
+    """Yield the lines of a text file, compressed or not."""
     try:
-        with _OPENERS.get(file.suffix.lower(), open)(file, "rt", encoding="utf-8") as stream:
-            for frame in split_frames(stream, str(file)):
-                first = False
-                yield frame
+        with _opener(file)(file, "rt", encoding="utf-8") as stream:
+            yield from stream
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{file} must be text, got other bytes: {error}") from error
     except _BROKEN_COMPRESSION as error:
         raise FileFormatError(
             f"{file} must be a complete {file.suffix} file: {error}; copy it again"
         ) from error
-    if first:
-        raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
 
 
-def _stream_any(file: Path, selection: slice) -> Iterator[Atoms]:
+def _stream_cfg(file: Path, selection: slice, elements: Sequence[str] | None) -> Iterator[Atoms]:
+    images = stream_cfg(_lines(file), str(file), elements)
+    ends = (selection.start, selection.stop, selection.step)
+    if all(end is None or end >= 0 for end in ends):
+        yield from islice(images, *ends)
+    else:  # what is counted from the end is held
+        yield from list(images)[selection]
+
+
+def _stream_any(file: Path, selection: slice, trust_pickle: bool) -> Iterator[Atoms]:
     if file.stat().st_size == 0:
         raise FileFormatError(f"{file} must hold at least one structure, got an empty file")
+    own = format_of_file(file)
     try:
-        yield from ase.io.iread(file, index=selection, do_not_split_by_at_sign=True)
+        if own is not None:
+            yield from _selected(own, file, selection, trust_pickle)
+            return
+        for image in ase.io.iread(file, index=selection, do_not_split_by_at_sign=True):
+            # a database keeps what is not a column apart
+            kept = image.info.get("data")
+            if isinstance(kept, dict) and isinstance(kept.get("info"), dict):
+                image.info |= image.info.pop("data")["info"]
+            yield image
     except UnknownFileTypeError as error:
         raise FileFormatError(
             f"{file} must be in a format that ASE reads, got an unknown one; "
             "convert it to extended XYZ (.extxyz)"
         ) from error
+    except (InputError, OSError):
+        raise
     except Exception as error:  # each of ASE's readers raises its own kinds
         reason = f"{type(error).__name__}: {error}"
         raise FileFormatError(f"{file} cannot be read: {reason}") from error
+
+
+def _selected(own: StructureFormat, file: Path, selection: slice, trusted: bool) -> Iterator[Atoms]:
+    ends = (selection.start, selection.stop, selection.step)
+    if all(end is None or end >= 0 for end in ends):
+        yield from islice(own.stream(file, trusted), *ends)
+    else:  # what is counted from the end is held
+        yield from list(own.stream(file, trusted))[selection]

@@ -13,9 +13,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import IO
 
 from ase import Atoms
-from ase.io.extxyz import read_xyz
+from ase.io.extxyz import read_xyz, write_xyz
 
 from linpot.errors import FileFormatError
 
@@ -126,6 +127,11 @@ def parse_frame(frame: Frame, file: str) -> Atoms:
         return next(read_xyz(io.StringIO("\n".join(frame.lines) + "\n"), 0))
     except Exception as error:  # ASE raises many kinds
         raise _unreadable(frame, kinds, file, error) from error
+
+
+def append_xyz(stream: IO[str], atoms: Atoms) -> None:
+    """Write one structure with its labels, and all that is kept in `info` and `arrays`."""
+    write_xyz(stream, [atoms])
 
 
 def _atom_count(line: str, file: str, number: int, frame: int) -> int:

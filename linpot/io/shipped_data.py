@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from linpot.errors import InputError
 
@@ -23,3 +25,24 @@ def shipped_silicon() -> tuple[Path, Path]:
         if not path.is_file():
             raise InputError(f"this installation lacks '{path}'; install linpot again")
     return train, test
+
+
+def shipped_table(name: str) -> dict[str, Any]:
+    """
+    Return a table that comes with the package.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+
+    Raises
+    ------
+    InputError
+        If the installation lacks it.
+    """
+    path = Path(str(files("linpot") / "io" / "shipped")) / name
+    if not path.is_file():
+        raise InputError(f"this installation lacks '{path}'; install linpot again")
+    table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return table

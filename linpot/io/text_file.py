@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from linpot.io.atomic import write_atomically
 _MAX_BYTES = 2**30
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
+def read_text(path: str | os.PathLike[str], *, before: str = "") -> str:
     """
     Return the text of a file.
 
     Parameters
     ----------
     path : path
+    before : str
+        Only what stands before the first of these words: what follows need not be text.
 
     Returns
     -------
@@ -34,11 +37,23 @@ def read_text(path: str | os.PathLike[str]) -> str:
         size = Path(path).stat().st_size
         if size > _MAX_BYTES:
             raise FileFormatError(f"'{path}' must be at most 1 GiB, got {size} bytes")
-        return Path(path).read_text(encoding="utf-8")
+        content = Path(path).read_bytes()
+        if before:
+            content = content.split(before.encode(), 1)[0]
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise FileFormatError(f"'{path}' must be text, got other bytes: {error}") from error
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the sha256 of a file's content, in hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_text(path: str | os.PathLike[str], text: str, *, overwrite: bool = False) -> None:

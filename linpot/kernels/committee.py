@@ -66,7 +66,9 @@ def evaluate_members(
         if forces is None:
             for f in range(n_features):
                 store(features, f, feature(f, readout, nodes))
-            for k in range(n_members):
+            for k in range(0, n_members - 3, 4):
+                _four_scalar_products(k, coefficients, features, outputs)
+            for k in range(n_members - n_members % 4, n_members):
                 store(outputs, k, _scalar_product(coefficients[k], features))
         else:
             for k in range(n_members):
@@ -85,6 +87,23 @@ def evaluate_members(
             if i >= 0:
                 for k in range(n_members):
                     energies[i, k] = outputs[8 * k + lane]
+
+
+@kernel
+def _four_scalar_products(k, coefficients, features, outputs):
+    """Store the scalar products of members k to k + 3: each feature is loaded once for the four."""
+    n = coefficients.shape[1]
+    s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    for f in range(n):
+        value, at_f = load(features, f), k * n + f
+        s0 = fma(value, at(coefficients, at_f), s0)
+        s1 = fma(value, at(coefficients, at_f + n), s1)
+        s2 = fma(value, at(coefficients, at_f + 2 * n), s2)
+        s3 = fma(value, at(coefficients, at_f + 3 * n), s3)
+    store(outputs, k, s0)
+    store(outputs, k + 1, s1)
+    store(outputs, k + 2, s2)
+    store(outputs, k + 3, s3)
 
 
 @kernel

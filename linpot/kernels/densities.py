@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from linpot.kernels.compile import kernel
 from linpot.kernels.harmonics import fill_harmonics, pull_back_harmonics
+from linpot.kernels.hyperspherical import fill_hyperspherical
 from linpot.kernels.lanes import at, fma, load, load_pairs, splat, square_root, store, twice
 from linpot.kernels.radial import fill_radial
 from linpot.kernels.tables import fill_from_table, table_scratch
@@ -50,9 +51,10 @@ def fill_densities(slots, vectors, radials, channels, constants, radial, slope, 
         First slot of each neighbor species, and the end.
     vectors : float64[n_slots * 3 * 16], A
         Pairs ``3 slot + axis``.
-    radials : tuple of (parameters[n_species, 4], recurrence, harmonic, table)
-        Radial functions by float64[n_species, n_radial, 3] as in `fill_radial`, without a table, or
-        by a table float64[n_species, n_nodes, 2, n_functions] as in `fill_from_table`.
+    radials : tuple of (parameters[n_species, n], recurrence, harmonic, table)
+        Radial functions by a table float64[n_species, n_nodes, 2, n_functions] as in
+        `fill_from_table`; where it is None, by float64[n_species, n_radial, 3] as in `fill_radial`;
+        where this is None as well, as in `fill_hyperspherical`.
     channels : tuple of (offsets, radial, weight, start, angular, size)
         Channels of neighbor species z are ``offsets[z]:offsets[z + 1]``, by ascending radial.
     constants : float64[n_densities]
@@ -99,18 +101,31 @@ def fill_densities(slots, vectors, radials, channels, constants, radial, slope, 
 def _fill_radials(
     r, species, radials, table, scratch, first, last, channels, radial, d_radial
 ):  # fmt: skip
-    """Evaluate radial functions from their recurrence, or from a table where there is one."""
+    """Evaluate radial functions by a table, a recurrence, or on the sphere of SNAP."""
     parameters, recurrence, _, _ = radials
     _, channel_radial, weight, _, _, _ = channels
     if table is None:
-        fill_radial(
-            r, parameters[species], recurrence[species], first, last, channel_radial, weight,
+        _fill_without_table(
+            r, parameters[species], recurrence, species, first, last, channel_radial, weight,
             radial, d_radial,
         )  # fmt: skip
     else:
         fill_from_table(
             r, parameters[species], table[species], scratch, first, last, channel_radial, weight,
             radial, d_radial,
+        )  # fmt: skip
+
+
+@kernel
+def _fill_without_table(
+    r, parameters, recurrence, species, first, last, channel_radial, weight, radial, d_radial
+):  # fmt: skip
+    if recurrence is None:
+        fill_hyperspherical(r, parameters, first, last, channel_radial, weight, radial, d_radial)
+    else:
+        fill_radial(
+            r, parameters, recurrence[species], first, last, channel_radial, weight, radial,
+            d_radial,
         )  # fmt: skip
 
 

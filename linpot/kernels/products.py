@@ -16,7 +16,8 @@ def fill_products(first, products, nodes):
     first : int
         First product node.
     products : tuple of (left, offsets, target, right, coefficient, n_nodes)
-        Terms ``offsets[g]:offsets[g + 1]`` share their left node ``left[g]``; targets ascend.
+        Terms ``offsets[g]:offsets[g + 1]`` share their left node ``left[g]``; a node is complete
+        before it is used.
     nodes : float64[n_nodes * 8], in and out
     """
     left, offsets, target, right, coefficient, n_nodes = products
@@ -178,7 +179,7 @@ def feature(f, readout, nodes):
     """
     offsets, left, right, coefficient = readout
     total = splat(0.0)
-    for e in range(offsets[f], offsets[f + 1]):
-        product = load(nodes, left[e]) * load(nodes, right[e])
-        total = fma(product, splat(coefficient[e]), total)
+    for e in range(at(offsets, f), at(offsets, f + 1)):
+        product = load(nodes, at(left, e)) * load(nodes, at(right, e))
+        total = fma(product, at(coefficient, e), total)
     return total

@@ -75,6 +75,11 @@ def export_potential(
         too steep for the base functions of LAMMPS.
     """
     basis = potential.basis
+    if basis.radial_recurrence is None:
+        raise InputError(
+            f"a potential of family {basis.specification.family!r} cannot be written for LAMMPS "
+            "`pace`: its radial functions are not of that format; run it by `linpot.LammpsDriver`"
+        )
     contents = [
         _read_program(program, potential.coefficients[a:b], symbol)
         for program, symbol, (a, b) in zip(

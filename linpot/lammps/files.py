@@ -18,6 +18,8 @@ from linpot.lammps.pace_potential import PacePotential
 from linpot.lammps.pair_styles import has_pair_style, input_script, pair_lines
 from linpot.lammps.radial_expansion import TOLERANCE
 from linpot.lammps.reading import potential_of
+from linpot.lammps.snap_parser import parse_snap_coefficients, parse_snap_parameters
+from linpot.lammps.snap_potential import snap_potential
 from linpot.lammps.yace_parser import parse_yace
 from linpot.lammps.yace_text import yace_text
 from linpot.model.linear_potential import LinearPotential
@@ -139,18 +141,19 @@ def write_lammps(
 
 def read_lammps(path: str | os.PathLike[str]) -> LinearPotential | PacePotential:
     """
-    Read a ``.yace`` file, or an ``.ace`` file of the form before it.
+    Read a potential of LAMMPS: ``.yace``, ``.ace`` of the form before it, or ``.snapcoeff``.
 
     Baselines stand in the input script of LAMMPS, not in the file: add them by ``+``.
 
     Parameters
     ----------
     path : path
+        Next to ``name.snapcoeff`` lies ``name.snapparam``.
 
     Returns
     -------
     LinearPotential or PacePotential
-        The first for what linpot wrote, or files of the same kind; the second for all others.
+        The second for ``pair_style pace`` files of a kind that linpot does not write.
 
     Raises
     ------
@@ -160,6 +163,14 @@ def read_lammps(path: str | os.PathLike[str]) -> LinearPotential | PacePotential
         If it is damaged, or holds a potential that linpot's engine cannot run.
     """
     text = read_text(path)
+    if Path(path).suffix == ".snapcoeff":
+        beside = Path(path).with_suffix(".snapparam")
+        parameters = parse_snap_parameters(read_text(beside), str(beside))
+        coefficients = parse_snap_coefficients(text, str(path))
+        try:
+            return snap_potential(coefficients, parameters)
+        except InputError as error:
+            raise FileFormatError(f"cannot use '{path}': {error}") from error
     document = parse_ace(text, str(path)) if is_ace(text) else parse_yace(text, str(path))
     try:
         return potential_of(document)

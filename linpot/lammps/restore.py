@@ -9,7 +9,8 @@ import numpy as np
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis, build_program
+from linpot.basis.ace import build_program
+from linpot.basis.basis import Basis
 from linpot.basis.counting import count_invariants
 from linpot.basis.coupling import couple
 from linpot.basis.enumeration import Block

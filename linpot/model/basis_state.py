@@ -7,12 +7,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
+from linpot.basis.families import specification_from
 from linpot.basis.program import Program
-from linpot.basis.radial import RadialParameters
-from linpot.basis.specification import BasisSpecification
-from linpot.checks import finite_array
-from linpot.errors import FileFormatError
 
 
 def basis_state(basis: Basis) -> tuple[dict[str, Any], dict[str, NDArray]]:
@@ -23,13 +20,18 @@ def basis_state(basis: Basis) -> tuple[dict[str, Any], dict[str, NDArray]]:
         if not any(program is known for known in distinct):
             distinct.append(program)
         which.append(next(k for k, known in enumerate(distinct) if known is program))
-    arrays: dict[str, NDArray] = {
-        "radial_parameters": basis.radial_parameters,
-        "radial_recurrence": basis.radial_recurrence,
-    }
+    arrays: dict[str, NDArray] = {"radial_parameters": basis.radial_parameters}
+    for name in ("radial_recurrence", "radial_table"):
+        if (array := getattr(basis, name)) is not None:
+            arrays[name] = array
     for k, program in enumerate(distinct):
         arrays.update({f"program{k}/{name}": a for name, a in program.arrays().items()})
-    return {"specification": basis.specification.as_dict(), "programs": which}, arrays
+    header = {
+        "family": basis.specification.family,
+        "specification": basis.specification.as_dict(),
+        "programs": which,
+    }
+    return header, arrays
 
 
 def basis_from_state(header: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> Basis:
@@ -41,7 +43,7 @@ def basis_from_state(header: Mapping[str, Any], arrays: Mapping[str, NDArray]) -
     FileFormatError
         If the arrays do not belong together.
     """
-    specification = BasisSpecification.from_dict(header["specification"])
+    specification = specification_from(str(header.get("family", "ace")), header["specification"])
     which = [int(k) for k in header["programs"]]
     programs = {}
     for k in set(which):
@@ -49,22 +51,12 @@ def basis_from_state(header: Mapping[str, Any], arrays: Mapping[str, NDArray]) -
         programs[k] = Program.from_arrays(
             {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
         )
-    n_species = len(specification.elements)
-    n_radial = max(p.n_radial for p in programs.values())
-    parameters = finite_array(
-        "radial_parameters", arrays["radial_parameters"], [n_species, n_species, 4]
+    basis = Basis(
+        specification,
+        tuple(programs[k] for k in which),
+        arrays["radial_parameters"],
+        arrays.get("radial_recurrence"),
+        arrays.get("radial_table"),
     )
-    recurrence = finite_array(
-        "radial_recurrence", arrays["radial_recurrence"], [n_species, n_species, None, 3]
-    )
-    for row in parameters.reshape(-1, 4):
-        RadialParameters(*row)  # refuses what kernels cannot run
-    consistent = (
-        len(which) == n_species
-        and recurrence.shape[2] >= n_radial
-        and all(p.channel_weights.shape[0] == n_species for p in programs.values())
-        and bool((parameters[:, :, 0] > 0.0).all() and (parameters[:, :, 0] < 1e3).all())
-    )
-    if not consistent:
-        raise FileFormatError("the arrays of the potential do not belong together")
-    return Basis(specification, tuple(programs[k] for k in which), parameters, recurrence)
+    basis.validate()
+    return basis

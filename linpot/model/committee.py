@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial, reduce
 from itertools import pairwise
 
 import numpy as np
@@ -13,12 +14,13 @@ from linpot import checks
 from linpot.kernels.committee import evaluate_members
 from linpot.model.energy_engine import Task
 from linpot.model.linear_potential import LinearPotential
-from linpot.model.packing import pack
-from linpot.model.prediction import FULL, plus
-from linpot.model.protocol import EnergyModel
-from linpot.model.sum import learned_part, with_learned_part, without_learned_part
+from linpot.model.packing import complete_lists, pack_listed
+from linpot.model.pair_batch import PairBatch
+from linpot.model.prediction import FULL, Prediction, plus
+from linpot.model.protocol import BatchModel, EnergyModel
+from linpot.model.sum import ModelSum, learned_part, with_learned_part
 from linpot.parallel import run_tasks
-from linpot.structures.neighbors import Neighbors, find_neighbors
+from linpot.structures.neighbors import Neighbors
 from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
@@ -40,6 +42,14 @@ class MemberPredictions:
     energies: Floats
     forces: Floats | None = None
     virials: Floats | None = None
+
+    def plus(self, other: Prediction) -> MemberPredictions:
+        """Add what is the same for all members."""
+        return MemberPredictions(
+            self.energies + other.energy,
+            plus(self.forces, other.forces),
+            plus(self.virials, other.virial),
+        )
 
 
 @dataclass(frozen=True)
@@ -113,31 +123,37 @@ class Committee:
         InputError
             For an element that the potential does not know.
         """
-        neighbors = neighbors or find_neighbors(structure, self.potential.cutoff)
-        members = self._members(structure, neighbors, forces=forces, threads=threads)
-        baseline = without_learned_part(self.potential)
-        if baseline is None:
-            return members
-        rest = baseline.predict(structure, neighbors, forces=forces, threads=threads)
-        return MemberPredictions(
-            members.energies + rest.energy,
-            plus(members.forces, rest.forces),
-            plus(members.virials, rest.virial),
-        )
+        whole = self.potential if isinstance(self.potential, ModelSum) else self.learned
+        parts = whole.parts if isinstance(whole, ModelSum) else (whole,)
+        beside = [part for part in parts if part is not self.learned]
+        lists = complete_lists([structure], whole.cutoff, [neighbors])
+        batch = pack_listed([structure], whole.elements, whole.cutoffs, lists, threads=threads)
+        over_pairs = [part for part in beside if isinstance(part, BatchModel)]
+        work = [part.work_on(batch, forces=forces) for part in over_pairs]
+        own, members = self._work_on(batch, forces=forces)
+        tasks = [*own, *(task for one in work for task in one.tasks)]
+        run_tasks(lambda task: task(), tasks, threads)
+        rest = [one.result()[0] for one in work] + [
+            part.predict(structure, lists[0], forces=forces, threads=threads)
+            for part in beside
+            if not isinstance(part, BatchModel)
+        ]
+        return reduce(MemberPredictions.plus, rest, members())
 
-    def _members(
-        self, structure: Structure, neighbors: Neighbors, *, forces: bool, threads: int
-    ) -> MemberPredictions:
+    def _work_on(
+        self, batch: PairBatch, *, forces: bool
+    ) -> tuple[list[Callable[[], None]], Callable[[], MemberPredictions]]:
+        """Cut the learned parts into tasks; the second return value tells what they have found."""
         learned, engine = self.learned, self.learned.engine
-        batch = pack([structure], learned.elements, learned.cutoffs, [neighbors], threads=threads)
+        batch = batch.within(learned.elements, learned.cutoffs)
         n_members, layout = len(self), batch.blocks.layout
         tasks = engine.tasks(batch)
         energies = np.zeros((batch.n_atoms, n_members))
         all_forces = np.zeros((len(tasks), n_members, batch.n_atoms, 3)) if forces else None
         virials = np.zeros((n_members, batch.n_atoms if forces else 0, 6))
 
-        def work(job: tuple[int, Task]) -> None:
-            k, (species, first, last) = job
+        def work(k: int, task: Task) -> None:
+            species, first, last = task
             program = engine.programs[species]
             weights, coefficients = self._by_species[species]
             evaluate_members(
@@ -146,9 +162,10 @@ class Committee:
                 None if all_forces is None else all_forces[k], virials,
             )  # fmt: skip
 
-        run_tasks(work, enumerate(tasks), threads)
-        one_body = learned.one_body[batch.species].sum()
-        total = energies.sum(axis=0) + one_body
-        if all_forces is None:
-            return MemberPredictions(total)
-        return MemberPredictions(total, all_forces.sum(axis=0), virials.sum(axis=1)[:, FULL])
+        def result() -> MemberPredictions:
+            total = energies.sum(axis=0) + learned.one_body[batch.species].sum()
+            if all_forces is None:
+                return MemberPredictions(total)
+            return MemberPredictions(total, all_forces.sum(axis=0), virials.sum(axis=1)[:, FULL])
+
+        return [partial(work, k, task) for k, task in enumerate(tasks)], result

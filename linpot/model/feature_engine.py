@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.kernels.engine import add_design_rows, fill_block_features
 from linpot.model.energy_engine import EnergyEngine, Task
 from linpot.model.kernel_program import KernelProgram
@@ -53,11 +53,15 @@ class FeatureEngine(EnergyEngine):
     """
 
     def __init__(self, basis: Basis) -> None:
+        recurrence, table = basis.radial_recurrence, basis.radial_table
         programs = [
-            KernelProgram(*arrays)
-            for arrays in zip(
-                basis.programs, basis.radial_parameters, basis.radial_recurrence, strict=True
+            KernelProgram(
+                program,
+                basis.radial_parameters[z],
+                None if recurrence is None else recurrence[z],
+                None if table is None else np.ascontiguousarray(table[z]),
             )
+            for z, program in enumerate(basis.programs)
         ]
         super().__init__(programs, np.ascontiguousarray(basis.radial_parameters[:, :, 0]))
         self.basis = basis

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +27,13 @@ class KernelProgram:
     Parameters
     ----------
     program : Program
-    parameters : float64[n_species, 4]
+    parameters : float64[n_species, n]
         Of the radial functions with each neighbor species.
-    recurrence : float64[n_species, >= n_radial, 3]
+    recurrence : float64[n_species, >= n_radial, 3], optional
         As in `linpot.kernels.radial.fill_radial`.
     table : float64[n_species, n_nodes, 2, >= n_radial], optional
-        As in `linpot.kernels.tables.fill_from_table`, in place of a recurrence.
+        As in `linpot.kernels.tables.fill_from_table`, in place of a recurrence. Without either,
+        radial functions are those of `linpot.kernels.hyperspherical.fill_hyperspherical`.
     embedding : float64[n], optional
         As in `linpot.kernels.embedding.embed`, of the features as densities.
 
@@ -49,7 +52,7 @@ class KernelProgram:
         self,
         program: Program,
         parameters: Floats,
-        recurrence: Floats,
+        recurrence: Floats | None = None,
         table: Floats | None = None,
         embedding: Floats | None = None,
     ) -> None:
@@ -66,7 +69,7 @@ class KernelProgram:
         offsets = np.searchsorted(species, np.arange(n_species + 1)).astype(np.int64)
         radials = (
             np.ascontiguousarray(parameters),
-            np.ascontiguousarray(recurrence[:, : program.n_radial]),
+            None if recurrence is None else np.ascontiguousarray(recurrence[:, : program.n_radial]),
             harmonic_recurrence(program.l_max),
             table,
         )
@@ -88,7 +91,13 @@ class KernelProgram:
             program.n_nodes,
         )
         groups = _angular_groups(channels, (program.l_max + 1) ** 2)
-        self.arrays = (radials, channels, groups, program.density_constants, products)
+        self.arrays: tuple[Any, ...] = (
+            radials,
+            channels,
+            groups,
+            program.density_constants,
+            products,
+        )
         self.leaves, self._order = _grouped(program.leaf_left, program.leaf_right)
         self.readout = (
             program.feature_offsets,
@@ -96,6 +105,13 @@ class KernelProgram:
             program.leaf_right[program.feature_leaf],
             program.feature_coefficient,
         )
+
+    def with_table(self, table: Floats) -> KernelProgram:
+        """Return the same program with other radial functions, tabulated at the same places."""
+        other = copy(self)
+        radials, *rest = self.arrays
+        other.arrays = ((*radials[:3], table), *rest)
+        return other
 
     def leaf_weights(self, coefficients: Floats) -> Floats:
         """Fold coefficients float64[n_outputs, n_features] into leaves, in kernel order."""

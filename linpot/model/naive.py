@@ -15,6 +15,7 @@ from math import comb, factorial, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from linpot.basis.basis import Basis
 from linpot.basis.program import Program
 from linpot.model.linear_potential import LinearPotential
 from linpot.structures.structure import Structure
@@ -168,6 +169,94 @@ def _polar_polynomial(l: int, m: int) -> tuple[tuple[int, float], ...]:
     )
 
 
+def naive_radials(basis: Basis, center: int, neighbor: int, r: Complexes) -> list[Complexes]:
+    """
+    Return the radial functions of a pair of species, of whatever kind the basis has.
+
+    Parameters
+    ----------
+    basis : Basis
+    center, neighbor : int
+    r : complex128[n_directions], A
+    """
+    parameters = basis.radial_parameters[center, neighbor]
+    if basis.radial_table is not None:
+        return naive_table(r, parameters, basis.radial_table[center, neighbor])
+    if basis.radial_recurrence is not None:
+        return naive_radial(r, parameters, basis.radial_recurrence[center, neighbor])
+    return naive_hyperspherical(r, parameters)
+
+
+def naive_table(r: Complexes, parameters: Floats, table: Floats) -> list[Complexes]:
+    """
+    Return the cubic polynomials of Hermite of one pair.
+
+    Parameters
+    ----------
+    r : complex128[n_directions], A
+    parameters : float64[4]
+        Cutoff, intervals per A, number of intervals, 0.
+    table : float64[n_nodes, 2, n_functions]
+        Values, and slopes times the width of an interval.
+    """
+    if r[0].real >= parameters[0]:
+        return [np.zeros_like(r) for _ in range(table.shape[2])]
+    k = min(int(r[0].real * parameters[1]), int(parameters[2]) - 1)
+    t = r * parameters[1] - k
+    (a, da), (b, db) = table[k], table[k + 1]
+    hermite = (  # value and slope on the left, on the right
+        (1 + 2 * t) * (1 - t) ** 2,
+        t * (1 - t) ** 2,
+        t**2 * (3 - 2 * t),
+        t**2 * (t - 1),
+    )
+    return [
+        sum(h * c for h, c in zip(hermite, column, strict=True))
+        for column in zip(a, da, b, db, strict=True)
+    ]
+
+
+def naive_hyperspherical(r: Complexes, parameters: Floats) -> list[Complexes]:
+    """
+    Return ``f(r) sin^l t C^(l+1)_n(cos t)`` of one pair from the explicit sum of Gegenbauer.
+
+    Parameters
+    ----------
+    r : complex128[n_directions], A
+    parameters : float64[6]
+        Cutoff, rfac0, rmin0, start and end of the inner switch, 2J.
+
+    References
+    ----------
+    Abramowitz and Stegun, Handbook of Mathematical Functions (1964), eq. 22.3.4.
+    """
+    cutoff, factor, nearest, start, end, highest = parameters
+    if r[0].real >= cutoff:
+        return [np.zeros_like(r) for _ in range(int((highest + 1) * (highest + 2)) // 2)]
+    u = (r - nearest) / (cutoff - nearest)
+    envelope = (1 + np.cos(np.pi * u)) / 2 if u[0].real > 0 else np.ones_like(r)
+    if end > 0.0:
+        rise = (r - start) / (end - start)
+        if rise[0].real < 0:
+            envelope = np.zeros_like(r)
+        elif rise[0].real < 1:
+            envelope = envelope * (1 - np.cos(np.pi * rise)) / 2
+    side = 1.0 if u[0].real > 0 else -1.0
+    sine, cosine = side * np.sin(np.pi * factor * u), side * np.cos(np.pi * factor * u)
+    values = []
+    for l in range(int(highest) + 1):
+        for n in range(int(highest) - l + 1):
+            polynomial = sum(
+                (-1) ** k
+                * factorial(n - k + l)
+                / (factorial(l) * factorial(k) * factorial(n - 2 * k))
+                * (2 * cosine) ** (n - 2 * k)
+                for k in range(n // 2 + 1)
+            )
+            values.append(envelope * sine**l * polynomial)
+    return values
+
+
 def naive_radial(r: Complexes, parameters: Floats, recurrence: Floats) -> list[Complexes]:
     """
     Return R_n of one pair, straight from the formulas of `RadialParameters`.
@@ -229,11 +318,7 @@ def _features(
         x, y, z = vectors.T
         r = np.sqrt(x * x + y * y + z * z)
         program = basis.programs[species[i]]
-        radial = naive_radial(
-            r,
-            basis.radial_parameters[species[i], species[j]],
-            basis.radial_recurrence[species[i], species[j]],
-        )
+        radial = naive_radials(basis, species[i], species[j], r)
         harmonics = naive_harmonics(x / r, y / r, z / r, program.l_max)
         for c in range(len(program.channel_radial)):
             weight = program.channel_weights[species[j], c]

@@ -86,6 +86,7 @@ def draw_parity(
     unit: str,
     error_unit: str | None = None,
     factor: float = 1.0,
+    errors: Mapping[str, float] | None = None,
 ) -> None:
     """
     Draw predictions against labels, with the root mean square errors in the legend.
@@ -101,6 +102,8 @@ def draw_parity(
         Unit of the errors, where it is another one.
     factor : float
         From `unit` to `error_unit`.
+    errors : mapping of str to float, optional
+        Root mean squares in `error_unit`, where only some of the points are drawn.
     """
     drawn = [(name, values) for name, values in data if values.shape[1]]
     if not drawn:
@@ -108,7 +111,10 @@ def draw_parity(
         axes.text(0.5, 0.5, f"no labels: {quantity}", ha="center", transform=axes.transAxes)
         return
     for index, (name, (labels, predictions)) in enumerate(drawn):
-        error = factor * np.sqrt(np.mean((predictions - labels) ** 2))
+        if errors is None:
+            error = factor * float(np.sqrt(np.mean((predictions - labels) ** 2)))
+        else:
+            error = errors[name]
         many = len(labels) > _MANY
         axes.scatter(
             labels,
@@ -135,7 +141,7 @@ def draw_parity(
     for handle in legend.legend_handles:
         if isinstance(handle, PathCollection):
             handle.set(alpha=1.0, sizes=[16.0])
-    _tidy(axes)
+    tidy(axes)
 
 
 def draw_dimers(axes: Axes, dimers: Sequence[DimerScan]) -> None:
@@ -161,7 +167,7 @@ def draw_dimers(axes: Axes, dimers: Sequence[DimerScan]) -> None:
     axes.set(ylim=(-1.2 * reach, 2.0 * reach), xlabel="distance (A)", box_aspect=1.0)
     axes.set_ylabel("energy of two atoms (eV)")
     axes.legend(fontsize="small", frameon=False)
-    _tidy(axes)
+    tidy(axes)
 
 
 def draw_reliability(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
@@ -192,7 +198,7 @@ def draw_reliability(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Fig
     axes.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0), aspect="equal")
     axes.set(xlabel="nominal level of the intervals", ylabel="share of errors inside")
     axes.legend(fontsize="small", frameon=False)
-    _tidy(axes)
+    tidy(axes)
     return figure
 
 
@@ -219,6 +225,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool
     write_atomically(path, write, overwrite=overwrite)
 
 
-def _tidy(axes: Axes) -> None:
+def tidy(axes: Axes) -> None:
+    """Take away what figures do not need."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize="small")

@@ -60,7 +60,7 @@ def label_structures(
                 del offered[quantity]
             else:
                 offered[quantity] |= present_keys(image, quantity)
-        yield _structure(image, index, origin, keys, group_key, weight_key, charges_key)
+        yield label_structure(image, index, origin, keys, group_key, weight_key, charges_key)
     for quantity, others in offered.items():
         place = "" if list(counts) == [MEMORY] else f" of {', '.join(counts)}"
         raise InputError(
@@ -69,7 +69,7 @@ def label_structures(
         )
 
 
-def _structure(
+def label_structure(
     atoms: Atoms,
     index: int,
     source: str,
@@ -78,6 +78,23 @@ def _structure(
     weight_key: str,
     charges_key: str,
 ) -> tuple[Structure, dict[str, str]]:
+    """
+    Return one structure with the places of its labels.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    index : int
+        Its place in the source, for messages.
+    source : str
+    keys, group_key, weight_key, charges_key
+        See `Dataset.from_atoms`.
+
+    Raises
+    ------
+    InputError
+        See `Dataset.from_atoms`.
+    """
     group = atoms.info.get(group_key)
     name = f"structure {index}" + ("" if group is None else f" ({str(group)!r})")
     if source != MEMORY:

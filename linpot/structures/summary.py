@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -60,6 +61,15 @@ class DatasetSummary:
     rows: tuple[GroupSummary, ...]
     total: GroupSummary
     keys_found: Mapping[str, Mapping[str, int]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "elements": list(self.symbols),
+            "all": asdict(self.total),
+            "groups": {row.group: asdict(row) for row in self.rows},
+            "labels": {label: dict(places) for label, places in self.keys_found.items()},
+        }
 
 
 def summarise(

@@ -24,19 +24,14 @@ what symmetry forbids has residuals and deviations of rounding, whose ratio mean
 """
 
 
-POWERS = (1.0, 0.75, 0.5)
-"""
-How errors may grow with the deviations from one group of structures to another: on structures
-unlike the data, deviations grow faster than errors.
-"""
+PART_FLOOR = 0.35
+"""Constant part of `calibrate_parts`, in units of typical deviations on the data of the fit."""
 
 
 @dataclass(frozen=True)
 class Calibration:
     """
-    Intervals ``+- factor(level) sqrt(d^2 + floor^2)`` of one property.
-
-    With ``d = reference (std / reference)^power``, which is the deviation itself for power 1.
+    Intervals ``+- factor(level) sqrt(d^2 + floor^2)`` of one property, d its deviations.
 
     Attributes
     ----------
@@ -49,10 +44,7 @@ class Calibration:
     inflation : float
         Root mean square of the residuals over that of the deviations under the posterior.
     ends : tuple of int
-        Where the scores of each left-out group end; empty if groups were not left out whole.
-    power : float
-    reference : float
-        A typical deviation, in the same unit.
+        Where the scores of each part end that is looked at alone; empty if all are pooled.
     """
 
     floor: float
@@ -60,8 +52,6 @@ class Calibration:
     n_clusters: int
     inflation: float = 1.0
     ends: tuple[int, ...] = ()
-    power: float = 1.0
-    reference: float = 1.0
 
     @property
     def parts(self) -> list[Floats]:
@@ -76,8 +66,8 @@ class Calibration:
         of average size stood beyond all others. For clusters of one row this is split conformal
         prediction, whose coverage is at least `level` at any number of rows.
 
-        Where whole groups were left out it is the largest of the groups' own quantiles: as large as
-        a new group needs in m of m + 1 cases, if it is to the m groups as they are to one another.
+        Where parts are looked at alone it is the largest of their own quantiles: as large as a new
+        part needs in m of m + 1 cases, if it is to the m parts as they are to one another.
 
         Parameters
         ----------
@@ -125,7 +115,7 @@ class Calibration:
         -------
         float64[...]
         """
-        return np.asarray(self.factor(level) * _sizes(std, self.floor, self.power, self.reference))
+        return np.asarray(self.factor(level) * np.hypot(std, self.floor))
 
 
 def calibrate(
@@ -134,7 +124,6 @@ def calibrate(
     *,
     level: float = 0.9,
     spread: Sequence[Floats] | None = None,
-    groups: Sequence[str] | None = None,
 ) -> Calibration:
     """
     Calibrate on residuals of data that the deviations have not seen.
@@ -147,9 +136,6 @@ def calibrate(
         The floor is that of `FLOORS` with the narrowest intervals on average at this level.
     spread : sequence of float64[n_rows], optional
         Deviations under the posterior, where `std` is a better guide to the size of errors.
-    groups : sequence of str, optional
-        Of each cluster, where whole groups were left out: the factor is then that of the worst
-        group, and the power one of `POWERS`, chosen like the floor, every group counting alike.
 
     Returns
     -------
@@ -169,44 +155,91 @@ def calibrate(
     if not deviations.any() or deviations.min() < 0.0:
         raise InputError("`std` must be non-negative and not all zero")
     own = deviations if spread is None else np.concatenate(spread)
-    inflation = float(np.sqrt(np.mean(errors**2) / np.mean(own**2)))
-    rows = _rows_by_group(std, groups)
-    typical = [float(np.sqrt(np.mean(deviations[part] ** 2))) for part in rows]
-    reference = float(np.exp(np.mean(np.log([size for size in typical if size > 0.0]))))
-    ends = tuple(np.cumsum([len(part) for part in rows]).tolist()) if groups is not None else ()
+    inflation = root_mean_square(errors) / root_mean_square(own)
     candidates = []
-    for power in (1.0,) if groups is None else POWERS:
-        for share in FLOORS:
-            floor = share * reference
-            scores = np.abs(errors) / _sizes(deviations, floor, power, reference)
-            found = Calibration(
-                floor,
-                np.concatenate([np.sort(scores[part]) for part in rows]),
-                len(std),
-                inflation,
-                ends,
-                power,
-                reference,
-            )
-            widths = found.half_widths(deviations, level)
-            mean = float(np.mean([widths[part].mean() for part in rows]))
-            candidates.append((mean, found))
+    for share in FLOORS:
+        floor = share * root_mean_square(deviations)
+        scores = np.sort(np.abs(errors) / np.hypot(deviations, floor))
+        found = Calibration(floor, scores, len(std), inflation)
+        candidates.append((float(found.half_widths(deviations, level).mean()), found))
     return min(candidates, key=lambda pair: pair[0])[1]
 
 
-def _sizes(std: Floats, floor: float, power: float, reference: float) -> Floats:
-    """Return what intervals are proportional to."""
-    deviations = std if power == 1.0 else reference * (std / reference) ** power
-    return np.asarray(np.sqrt(np.square(deviations) + floor**2))
+@dataclass(frozen=True)
+class CalibrationPart:
+    """
+    Data of one kind, and what one fit says about them.
+
+    Attributes
+    ----------
+    std, residuals : float64[n_rows]
+        Of the rows of all its structures.
+    spread : float64[n_rows]
+        Deviations under the posterior; `std` may be a better guide to the size of errors.
+    typical : float
+        Root mean square of `std` on the data of the fit.
+    n_clusters : int
+        Structures.
+    left_out : bool
+        Whether the fit has not seen them.
+    """
+
+    std: Floats
+    residuals: Floats
+    spread: Floats
+    typical: float
+    n_clusters: int
+    left_out: bool
 
 
-def _rows_by_group(std: Sequence[Floats], groups: Sequence[str] | None) -> list[NDArray[np.int64]]:
-    """Return the rows of every group, or all in one."""
-    counts = [len(own) for own in std]
-    if groups is None:
-        return [np.arange(sum(counts))]
-    of_row = np.repeat(np.array(groups), counts)
-    return [np.flatnonzero(of_row == group) for group in sorted(set(groups))]
+def calibrate_parts(parts: Sequence[CalibrationPart], typical: float) -> Calibration:
+    """
+    Calibrate on parts of which each is looked at alone: the factor is that of the worst.
+
+    The floor is `PART_FLOOR` of a typical deviation on the data of the fit, of each its own: so
+    that what is hardly known any worse than the data is given the errors of the data.
+
+    Parameters
+    ----------
+    parts : sequence of CalibrationPart
+        Parts that were left out, and perhaps parts that were seen: new data are hardly known
+        better than those of the fit.
+    typical : float
+        Of the fit that the intervals are for.
+
+    Returns
+    -------
+    Calibration
+        Its inflation is that of the left-out parts.
+
+    Raises
+    ------
+    InputError
+        If there are no parts that were left out, or a typical deviation is not positive.
+    """
+    left_out = [part for part in parts if part.left_out]
+    if not left_out:
+        raise InputError("a calibration by parts needs a part that was left out, got none")
+    for value in (typical, *(part.typical for part in parts)):
+        checks.positive("typical", value)
+    scores = [
+        np.sort(np.abs(part.residuals) / np.hypot(part.std, PART_FLOOR * part.typical))
+        for part in parts
+    ]
+    residuals = np.concatenate([part.residuals for part in left_out])
+    spread = np.concatenate([part.spread for part in left_out])
+    return Calibration(
+        PART_FLOOR * typical,
+        np.concatenate(scores),
+        sum(part.n_clusters for part in parts),
+        root_mean_square(residuals) / root_mean_square(spread),
+        tuple(np.cumsum([len(own) for own in scores]).tolist()),
+    )
+
+
+def root_mean_square(values: Floats) -> float:
+    """Return the root mean square of some numbers."""
+    return float(np.sqrt(np.mean(np.square(values))))
 
 
 def checked_level(level: float) -> float:

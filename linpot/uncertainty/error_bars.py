@@ -89,7 +89,6 @@ class ErrorBars:
             arrays[f"calibration/{name}/n_clusters"] = np.array(own.n_clusters)
             arrays[f"calibration/{name}/inflation"] = np.array(own.inflation)
             arrays[f"calibration/{name}/ends"] = np.array(own.ends, dtype=np.int64)
-            arrays[f"calibration/{name}/growth"] = np.array([own.power, own.reference])
         return with_learned_part(potential, learned_part(potential).with_attachments(arrays))
 
     def spread(
@@ -241,14 +240,13 @@ def _calibration(arrays: Mapping[str, NDArray], name: str) -> Calibration:
     floor = float(finite_array("floor", arrays[f"{prefix}/floor"], []))
     n_clusters = int(finite_array("n_clusters", arrays[f"{prefix}/n_clusters"], []))
     inflation = float(finite_array("inflation", arrays[f"{prefix}/inflation"], []))
-    power, reference = finite_array("growth", arrays[f"{prefix}/growth"], [2]).tolist()
     ends = tuple(int(end) for end in finite_array("ends", arrays[f"{prefix}/ends"], [None]))
     if list(ends) != sorted(set(ends)) or (ends and (ends[0] < 1 or ends[-1] != len(scores))):
         raise InputError(f"parts of the scores of {name} must follow one another to their end")
-    found = Calibration(floor, scores, n_clusters, inflation, ends, power, reference)
+    found = Calibration(floor, scores, n_clusters, inflation, ends)
     ascending = all((np.diff(part) >= 0.0).all() for part in found.parts)
     if floor < 0.0 or n_clusters < 1 or not len(scores) or not ascending:
         raise InputError(f"scores of {name} must ascend, with a floor and a number of clusters")
-    if min(inflation, power, reference) <= 0.0:
-        raise InputError(f"`inflation` and growth of {name} must be positive, got {inflation}")
+    if inflation <= 0.0:
+        raise InputError(f"`inflation` of {name} must be positive, got {inflation}")
     return found

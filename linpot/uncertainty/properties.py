@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,15 +81,64 @@ def with_error_bar(
     InputError
         If the potential has no error bars, or the property is not a finite number.
     """
+    only = "the property"
+    return with_error_bars(
+        lambda model: {only: property_function(model)},
+        potential,
+        n_members=n_members,
+        level=level,
+        seed=seed,
+    )[only]
+
+
+def with_error_bars(
+    property_function: Callable[[EnergyModel], Mapping[str, Any]],
+    potential: EnergyModel,
+    *,
+    n_members: int = 20,
+    level: float = 0.9,
+    seed: int = 0,
+) -> dict[str, WithError]:
+    """
+    Return any numbers computed from a potential, each with an error bar; see `with_error_bar`.
+
+    Parameters
+    ----------
+    property_function : callable
+        Takes a potential and returns numbers by name. What a member does not return has no error
+        bar, and is not returned.
+    potential : EnergyModel
+        With error bars.
+    n_members : int
+    level : float
+    seed : int
+
+    Returns
+    -------
+    dict of str to WithError
+        From one committee, so that the members of all numbers belong together.
+
+    Raises
+    ------
+    InputError
+        If the potential has no error bars, or a property is not a finite number.
+    """
     level = checked_level(level)
     bars = ErrorBars.of(potential)
-    value = _number(property_function(potential))
+    values = _numbers(property_function(potential))
     committee = bars.committee(potential, n_members=n_members, seed=seed)
-    members = np.array([_number(property_function(committee.member(k))) for k in range(n_members)])
-    std = bars.inflation * float(np.sqrt(np.mean((members - value) ** 2)))
-    half = std * float(student.ppf(0.5 + 0.5 * level, n_members))
-    return WithError(value, std, (value - half, value + half), bars.inflation, members)
+    drawn = [_numbers(property_function(committee.member(k))) for k in range(n_members)]
+    found = {}
+    for name, value in values.items():
+        if not all(name in own for own in drawn):
+            continue
+        members = np.array([own[name] for own in drawn])
+        std = bars.inflation * float(np.sqrt(np.mean((members - value) ** 2)))
+        half = std * float(student.ppf(0.5 + 0.5 * level, n_members))
+        interval = (value - half, value + half)
+        found[name] = WithError(value, std, interval, bars.inflation, members)
+    return found
 
 
-def _number(value: Any) -> float:
-    return float(finite_array("the property", value, []))
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(finite_array(name, value, [])) for name, value in values.items()}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from linpot.errors import InputError
 from linpot.model.feature_engine import FeatureEngine
 from linpot.model.packing import pack
+from linpot.parallel import one_blas_thread
 from linpot.structures.neighbors import Neighbors
 from linpot.structures.structure import Structure
 from linpot.uncertainty.posterior import Posterior
@@ -20,7 +21,7 @@ Floats = NDArray[np.float64]
 
 
 CHUNK = 2000
-"""Atoms whose features are held at a time."""
+"""Atoms whose features are sketched at a time."""
 
 
 @dataclass(frozen=True)
@@ -31,27 +32,20 @@ class Spread:
     Attributes
     ----------
     energy : float, eV
-    atomic_energies : float64[n_atoms], eV
+    misfit_energy : float, eV
+        What the deviation of the energy would be if atoms were independent. The posterior has seen
+        energies of whole structures and takes the errors of atoms to cancel; what the model cannot
+        express does not, and adds up like the root of the number of atoms. By
+        `Posterior.sketch`: to a few percent.
     forces : float64[n_atoms, 3] or None, eV/A
     virial : float64[6] or None, eV
         xx yy zz yz xz xy.
     """
 
     energy: float
-    atomic_energies: Floats
+    misfit_energy: float
     forces: Floats | None = None
     virial: Floats | None = None
-
-    @property
-    def misfit_energy(self) -> float:
-        """
-        Deviation of the energy if those of the atoms were independent, eV.
-
-        The posterior has seen energies of whole structures and takes the errors of atoms to
-        cancel; what the model cannot express does not, and adds up like the root of the number of
-        atoms.
-        """
-        return float(np.sqrt((self.atomic_energies**2).sum()))
 
     def stress(self, structure: Structure) -> Floats:
         """
@@ -103,27 +97,24 @@ def spread_of(
     """
     batch = pack(structures, engine.basis.elements, engine.cutoffs, neighbors)
     starts = engine.basis.feature_offsets
-    atomic = np.zeros(batch.n_atoms)
+    squares = np.zeros(len(structures))
     sums = np.zeros((len(structures), engine.basis.n_features))
     by_species = engine.features_by_species(batch, threads=threads)
     for (begin, end), (atoms, features) in zip(pairwise(starts), by_species, strict=True):
         for first in range(0, len(atoms), CHUNK):
-            own = atoms[first : first + CHUNK]
+            places = batch.structure[atoms[first : first + CHUNK]]
             rows = features[first : first + CHUNK]
-            if len(starts) > 2:  # more species than one: columns of the others are zero
-                wide = np.zeros((len(own), engine.basis.n_features))
-                wide[:, begin:end] = rows
-                rows = wide
-            atomic[own] = posterior.std(rows)
-            places = batch.structure[own]
+            with one_blas_thread():
+                sketched = rows @ posterior.sketch[begin:end]
             ends = np.flatnonzero(np.diff(places, prepend=-1))
-            sums[places[ends]] += np.add.reduceat(rows, ends, axis=0)
-    energies = posterior.std(sums)
-    parts = [slice(a, b) for a, b in pairwise(batch.first_atoms.tolist())]
+            sums[places[ends], begin:end] += np.add.reduceat(rows, ends, axis=0)
+            own = np.einsum("ij,ij->i", sketched, sketched)
+            squares[places[ends]] += np.add.reduceat(own, ends)
+    energies, misfits = posterior.std(sums).tolist(), np.sqrt(squares).tolist()
     if not forces:
-        return [Spread(float(e), atomic[part]) for e, part in zip(energies, parts, strict=True)]
+        return [Spread(*both) for both in zip(energies, misfits, strict=True)]
     spreads = []
-    for energy, part, rows in zip(energies, parts, engine.design_rows(batch), strict=True):
+    for energy, misfit, rows in zip(energies, misfits, engine.design_rows(batch), strict=True):
         std = posterior.std(rows[1:])
-        spreads.append(Spread(float(energy), atomic[part], std[6:].reshape(-1, 3), std[:6]))
+        spreads.append(Spread(energy, misfit, std[6:].reshape(-1, 3), std[:6]))
     return spreads

@@ -56,7 +56,12 @@ class DimerCurve:
 
 
 def dimer_curve(
-    model: EnergyModel, pair: tuple[str, str], shortest: float, *, n_points: int = 200
+    model: EnergyModel,
+    pair: tuple[str, str],
+    shortest: float,
+    *,
+    n_points: int = 200,
+    r: Floats | None = None,
 ) -> DimerCurve:
     """
     Scan a dimer from a third of the shortest distance to the cutoff.
@@ -67,18 +72,26 @@ def dimer_curve(
     pair : (str, str)
     shortest : float, A
     n_points : int
+    r : float64[n], A, optional
+        Distances to scan instead, ascending.
 
     Returns
     -------
     DimerCurve
     """
     numbers = np.array([atomic_numbers[s] for s in pair])
-    r = np.linspace(shortest / 3.0, max(model.cutoff, 1.2 * shortest) + 0.5, n_points)
+    if r is None:
+        r = np.linspace(shortest / 3.0, max(model.cutoff, 1.2 * shortest) + 0.5, n_points)
     atoms = [_cluster(numbers[k : k + 1], np.zeros((1, 3))) for k in range(2)]
-    dimers = [_cluster(numbers, np.array([[0, 0, 0], [0, 0, d]])) for d in r]
+    dimers = [dimer(numbers, d) for d in r.tolist()]
     predictions = model.predict_many([*atoms, *dimers], forces=False)
     energies = np.array([prediction.energy for prediction in predictions])
     return DimerCurve(pair, r, energies[2:] - energies[:2].sum(), shortest)
+
+
+def dimer(numbers: NDArray[np.int64], r: float) -> Structure:
+    """Return two atoms of given atomic numbers at a distance, A."""
+    return _cluster(numbers, np.array([[0.0, 0.0, 0.0], [0.0, 0.0, r]]))
 
 
 def check_dimers(model: EnergyModel, shortest: Mapping[tuple[str, str], float]) -> list[DimerCurve]:

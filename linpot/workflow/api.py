@@ -12,7 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.charges.catalogue import Charges
 from linpot.errors import InputError
 from linpot.fitting.weights import Weights

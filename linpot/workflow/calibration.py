@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,13 @@ from linpot.model.protocol import EnergyModel
 from linpot.structures.batches import batches_of_atoms
 from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure
-from linpot.uncertainty.conformal import Calibration, calibrate
+from linpot.uncertainty.conformal import (
+    Calibration,
+    CalibrationPart,
+    calibrate,
+    calibrate_parts,
+    root_mean_square,
+)
 from linpot.uncertainty.posterior import Posterior
 from linpot.uncertainty.spread import Spread, spread_of
 from linpot.workflow.charges import add_charges
@@ -23,7 +29,7 @@ from linpot.workflow.choice import chosen, left_out
 from linpot.workflow.cross_validation import assign_folds
 from linpot.workflow.evaluate import residuals_of
 from linpot.workflow.fit import Monitor, Silent, gather_rows
-from linpot.workflow.misfit import widen_by_misfit
+from linpot.workflow.misfit import Part, widen_by_misfit
 from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.posterior import PosteriorFit, solve_with_posterior
 from linpot.workflow.session import FitSession
@@ -32,6 +38,12 @@ from linpot.workflow.settings import FitSettings
 Floats = NDArray[np.float64]
 BATCH = 100
 """Atoms whose design rows are held at a time."""
+SHARE = 0.001
+"""
+What rows are worth, as a share of their number, where groups are left out: see docs/decisions.md.
+"""
+SAMPLE = 10
+"""Structures of each group that stand for what a fit has seen."""
 
 
 KINDS = ("posterior", "pops")
@@ -140,42 +152,113 @@ class FoldedFit:
         """Fit without each fold, and to all; arguments as for `calibrated_fit`."""
         session, n_folds = self.session, int(self.fold_of.max()) + 1
         monitor.stage("folds", n_folds)
+        everything = chosen(session)
+        whole = solve_with_posterior(everything)
         parts, fits = [], []
         for fold in range(n_folds):
             part, which = left_out(session, fold)
             parts.append(part)
-            fits.append(solve_with_posterior(part, without_fold=which))
-        parts.append(chosen(session))
-        fits.append(solve_with_posterior(parts[-1]))
+            if self.by_groups:  # it is data that are left out: penalty and noise stay
+                fits.append(solve_like(whole, part, which))
+            else:
+                fits.append(solve_with_posterior(part, without_fold=which))
+        parts, fits = [*parts, everything], [*fits, whole]
         if kind == "pops":
             seen_by = [self.fold_of != fold for fold in range(n_folds + 1)]
-            if session.settings.choose_from is None:
-                fits = widen_by_misfit(session, self.train, list(zip(fits, seen_by, strict=True)))
-            else:  # every fit has functions, and so rows, of its own
-                fits = [
-                    widen_by_misfit(part, self.train, [both])[0]
-                    for part, both in zip(parts, zip(fits, seen_by, strict=True), strict=True)
-                ]
-        seen: dict[str, list[tuple[str, Seen]]] = {}
-        for fold, (part, own) in enumerate(zip(parts[:-1], fits[:-1], strict=True)):
-            members = np.flatnonzero(self.fold_of == fold).tolist()
-            held_out = self.train.subset(members) if members else []
-            compared = deviations_and_residuals(part, own, held_out)
-            for structure, found in zip(held_out, compared, strict=True):
-                for name, one in found.items():
-                    seen.setdefault(name, []).append((structure.group, one))
+            widened = [Part(*one) for one in zip(parts, fits, seen_by, strict=True)]
+            fits = widen_by_misfit(session, self.train, widened)
+        elif self.by_groups:
+            fits = [_tempered(*both) for both in zip(parts, fits, strict=True)]
+        if self.by_groups:
+            calibrations = self._by_groups(parts, fits, monitor)
+        else:
+            calibrations = self._by_blocks(parts, fits, level, monitor)
+        return CalibratedFit(everything, fits[-1], calibrations)
+
+    def _by_blocks(
+        self, parts: list[FitSession], fits: list[PosteriorFit], level: float, monitor: Monitor
+    ) -> dict[str, Calibration]:
+        """Calibrate on what was left out, all of it alike."""
+        seen: dict[str, list[Seen]] = {}
+        for fold, (part, fit) in enumerate(zip(parts[:-1], fits[:-1], strict=True)):
+            members = np.flatnonzero(self.fold_of == fold)
+            for name, found in self._compared(part, fit, members).items():
+                seen.setdefault(name, []).extend(found)
             monitor.advance(fold + 1)
-        calibrations = {
+        return {
             name: calibrate(
-                [one.scale for _, one in clusters],
-                [one.residuals for _, one in clusters],
+                [one.scale for one in found],
+                [one.residuals for one in found],
                 level=level,
-                spread=[one.spread for _, one in clusters],
-                groups=[group for group, _ in clusters] if self.by_groups else None,
+                spread=[one.spread for one in found],
             )
-            for name, clusters in seen.items()
+            for name, found in seen.items()
         }
-        return CalibratedFit(parts[-1], fits[-1], calibrations)
+
+    def _by_groups(
+        self, parts: list[FitSession], fits: list[PosteriorFit], monitor: Monitor
+    ) -> dict[str, Calibration]:
+        """Calibrate on each group by a fit without it, and by the fit to all."""
+        members = [np.flatnonzero(self.fold_of == fold) for fold in range(len(parts) - 1)]
+        samples = [own[np.linspace(0, len(own) - 1, min(SAMPLE, len(own))).astype(int)]
+                   for own in members]  # fmt: skip
+        found: dict[str, list[CalibrationPart]] = {}
+        typical: dict[str, float] = {}
+        for fold, (part, fit) in enumerate(zip(parts, fits, strict=True)):
+            known = [self._compared(part, fit, own) for k, own in enumerate(samples) if k != fold]
+            scales = {
+                name: [one.scale for own in known for one in own.get(name, [])]
+                for name in {name for own in known for name in own}
+            }
+            typical = {name: root_mean_square(np.concatenate(v)) for name, v in scales.items()}
+            is_whole = fold == len(members)
+            new = known if is_whole else [self._compared(part, fit, members[fold])]
+            for own in new:
+                for name in typical.keys() & own.keys():
+                    found.setdefault(name, []).append(
+                        _joined(own[name], typical[name], is_left_out=not is_whole)
+                    )
+            monitor.advance(min(fold + 1, len(members)))
+        return {
+            name: calibrate_parts(found[name], typical[name])
+            for name in sorted(typical)
+            if any(part.left_out for part in found[name])
+        }
+
+    def _compared(
+        self, session: FitSession, fit: PosteriorFit, members: NDArray[np.int64]
+    ) -> dict[str, list[Seen]]:
+        """Compare a fit with the labels of some structures."""
+        structures = self.train.subset(members.tolist()) if len(members) else []
+        found: dict[str, list[Seen]] = {}
+        for own in deviations_and_residuals(session, fit, structures):
+            for name, one in own.items():
+                found.setdefault(name, []).append(one)
+        return found
+
+
+def solve_like(whole: PosteriorFit, part: FitSession, without_fold: int | None) -> PosteriorFit:
+    """Return the fit without a fold at penalty and noise of the fit to all."""
+    fit = solve_with_posterior(part, without_fold=without_fold, penalty=whole.solution.penalty)
+    return replace(fit, posterior=fit.posterior.with_noise(whole.posterior.noise_variance))
+
+
+def _tempered(session: FitSession, fit: PosteriorFit) -> PosteriorFit:
+    penalty = fit.solution.penalty
+    assert penalty is not None  # of ridge
+    scales = session.settings.prior.scales(session.basis)
+    return replace(fit, posterior=fit.posterior.tempered(SHARE, penalty, scales))
+
+
+def _joined(seen: Sequence[Seen], typical: float, *, is_left_out: bool) -> CalibrationPart:
+    return CalibrationPart(
+        np.concatenate([one.scale for one in seen]),
+        np.concatenate([one.residuals for one in seen]),
+        np.concatenate([one.spread for one in seen]),
+        typical,
+        len(seen),
+        is_left_out,
+    )
 
 
 def prepare_folds(

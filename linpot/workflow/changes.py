@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot import checks
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.errors import InputError
 from linpot.workflow.keys import Key, weight_of
 from linpot.workflow.prior_blocks import prior_weights

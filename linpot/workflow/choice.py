@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from linpot.basis.reduction import reduce_basis
 from linpot.errors import InputError
@@ -72,8 +73,30 @@ def choose_functions(
     scaled = scaled_factor(factor, settings.prior.scales(basis), plan.combination)
     kinds = np.repeat(np.arange(len(keep)), np.diff(basis.feature_offsets))
     columns = eliminate(scaled, n_rows, kinds, keep, settings.penalty)
-    small = reduce_basis(basis, columns)
-    kept = np.concatenate([columns, np.arange(basis.n_features, session.factors.n_columns)])
+    return session_over(session, columns, without_fold=without_fold)
+
+
+def session_over(
+    session: FitSession, columns: NDArray[np.int64], *, without_fold: int | None = None
+) -> FitSession:
+    """
+    Return a session over some of its functions; rows are not made again.
+
+    Parameters
+    ----------
+    session : FitSession
+    columns : int64[n_kept]
+        Ascending, by `Basis.feature_offsets`.
+    without_fold : int, optional
+        Fold that is not in the new session.
+
+    Returns
+    -------
+    FitSession
+        Without folds.
+    """
+    small = reduce_basis(session.basis, columns)
+    kept = np.concatenate([columns, np.arange(session.basis.n_features, session.factors.n_columns)])
     factors: FactorSet[Key] = FactorSet(len(kept))
     for (group, name, fold), one in session.factors.items():
         if without_fold is None or fold != without_fold:
@@ -81,10 +104,12 @@ def choose_functions(
             rows = triangular(rows) if len(rows) > len(kept) else rows
             factors.merge((group, name, min(fold, 0)), rows, one.n_rows)  # restraints keep theirs
     builder = RowBuilder(FeatureEngine(small), session.builder.weights, session.builder.lowest)
+    settings = session.settings
     chosen_session = FitSession(
         builder, session.baseline, session.reference, factors, settings, merged=session.merged
     )
     chosen_session.restraints = session.restraints  # their rows are in the factors
+    chosen_session.columns = columns
     return chosen_session
 
 

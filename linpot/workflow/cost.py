@@ -15,7 +15,8 @@ from dataclasses import replace
 import numpy as np
 
 from linpot import checks
-from linpot.basis.ace import Basis, build_basis
+from linpot.basis.basis import Basis
+from linpot.basis.families import build_basis
 from linpot.basis.specification import symbols_of
 from linpot.errors import InputError
 from linpot.structures.dataset import Dataset

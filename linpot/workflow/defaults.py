@@ -19,7 +19,7 @@ Override = float | Mapping[str, float] | None
 CUTOFF = 5.25  # A
 CUTOFF_PER_TYPICAL_DISTANCE = 1.9  # for atoms so large that CUTOFF would miss the second shell
 DECAY = 0.5
-TAPER_START, TAPER_END = 0.75, 1.0  # of the shortest distance seen
+TAPER_START, TAPER_END = 0.75, 0.95  # of the shortest distance seen
 ZBL_START, ZBL_CUTOFF = 0.8, 2.0  # of the shortest distance seen
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.errors import InputError
 from linpot.fitting.factors import factor_bytes
 from linpot.fitting.rows import BATCH

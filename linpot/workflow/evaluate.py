@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.errors import InputError
+from linpot.model.prediction import Prediction
 from linpot.model.protocol import EnergyModel
 from linpot.structures.batches import batches_of_atoms
 from linpot.structures.structure import LABELS, Structure
@@ -130,21 +131,23 @@ def residuals_of(
         s.labels.forces is not None or s.labels.stress is not None for s in structures
     )
     predictions = model.predict_many(structures, forces=need_forces, threads=threads)
-    residuals = []
-    for structure, prediction in zip(structures, predictions, strict=True):
-        labels, own = structure.labels, {}
-        if labels.energy is not None:
-            own["energy"] = np.array([(prediction.energy - labels.energy) / structure.n_atoms])
-        if labels.forces is not None and prediction.forces is not None:
-            own["forces"] = (prediction.forces - labels.forces).ravel()
-        if labels.stress is not None:
-            own["stress"] = prediction.stress(structure) - labels.stress
-        for name in ("charges", "dipole"):
-            label, found = getattr(labels, name), prediction.extras.get(name)
-            if label is not None and found is not None:
-                own[name] = found - label
-        residuals.append(own)
-    return residuals
+    return [residuals_from(s, p) for s, p in zip(structures, predictions, strict=True)]
+
+
+def residuals_from(structure: Structure, prediction: Prediction) -> dict[str, NDArray[np.float64]]:
+    """Return prediction minus label of one structure; see `residuals_of`."""
+    labels, own = structure.labels, {}
+    if labels.energy is not None:
+        own["energy"] = np.array([(prediction.energy - labels.energy) / structure.n_atoms])
+    if labels.forces is not None and prediction.forces is not None:
+        own["forces"] = (prediction.forces - labels.forces).ravel()
+    if labels.stress is not None:
+        own["stress"] = prediction.stress(structure) - labels.stress
+    for name in ("charges", "dipole"):
+        label, found = getattr(labels, name), prediction.extras.get(name)
+        if label is not None and found is not None:
+            own[name] = found - label
+    return own
 
 
 def _statistics(tallies: Mapping[str, Tally]) -> GroupErrors:

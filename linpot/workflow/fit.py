@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from linpot.errors import InputError
-from linpot.fitting.factors import FactorSet
 from linpot.fitting.reference_energies import (
     LEAST_SQUARES,
     ReferenceEnergies,
@@ -22,10 +21,11 @@ from linpot.structures.dataset import Dataset
 from linpot.workflow.charges import add_charges
 from linpot.workflow.choice import chosen
 from linpot.workflow.evaluate import Metrics, evaluate_model
-from linpot.workflow.keys import Key
+from linpot.workflow.joint_energies import JOINT, fits_energies_jointly, with_joint_energies
 from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.provenance import provenance
-from linpot.workflow.regression import collect_factors, noise_of, solve_one_body
+from linpot.workflow.radial_learning import with_learned_radials
+from linpot.workflow.regression import collect_factors, noise_of
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
 from linpot.workflow.walls import Walls, solve_without_holes
@@ -72,6 +72,8 @@ class FitResult:
         Whether atoms that are pushed together repel.
     notes : list of str
         What the user should know.
+    session : FitSession or None
+        The equations behind it, as solved; for reports and further questions.
     """
 
     potential: EnergyModel
@@ -80,6 +82,7 @@ class FitResult:
     reference: ReferenceEnergies
     walls: Walls
     notes: list[str] = field(default_factory=list)
+    session: FitSession | None = None
 
 
 def run_fit(
@@ -117,6 +120,7 @@ def run_fit(
     settings = settings or FitSettings()
     monitor = monitor or Silent()
     check_test(train, test)
+    settings = with_learned_radials(train, settings, monitor.stage, monitor.advance)
     plan = plan_fit(train, settings, test=test)
     monitor.planned(plan)
     plan = add_charges(plan, train, settings, monitor)
@@ -168,7 +172,7 @@ def finish_fit(
         notes=notes,
         shortest_distances={"-".join(pair): value for pair, value in shortest.items()},
     )
-    return FitResult(plan.complete(learned), errors, tested, reference, walls, notes)
+    return FitResult(plan.complete(learned), errors, tested, reference, walls, notes, session)
 
 
 def prepare_fit(
@@ -194,6 +198,7 @@ def prepare_fit(
     """
     settings = settings or FitSettings()
     monitor = monitor or Silent()
+    settings = with_learned_radials(train, settings, monitor.stage, monitor.advance)
     plan = plan_fit(train, settings)
     monitor.planned(plan)
     plan = add_charges(plan, train, settings, monitor)
@@ -239,7 +244,9 @@ def gather_rows(
         folds=fold_of,
         progress=monitor.advance,
     )
-    reference = _beside_learned_part(reference, factors, plan, settings)
+    if fits_energies_jointly(settings, reference):
+        scales = settings.prior.scales(plan.basis)
+        factors, reference = with_joint_energies(factors, reference, settings, scales)
     session = FitSession(
         builder, plan.baseline, reference, factors, settings, merged=plan.estimate.merged
     )
@@ -247,30 +254,6 @@ def gather_rows(
         level = mean_energy(train, energies, reference.values)
         session.restrain(plan.restraints, level, noise_of(factors))
     return session
-
-
-def _beside_learned_part(
-    reference: ReferenceEnergies, factors: FactorSet[Key], plan: FitPlan, settings: FitSettings
-) -> ReferenceEnergies:
-    """
-    Solve for E0 together with the learned part where asked for, or where compositions do not tell.
-
-    The targets in the factors follow.
-    """
-    sources = reference.sources.values()
-    fitted = [k for k, source in enumerate(sources) if source == LEAST_SQUARES]
-    joint = settings.e0 == "joint" or reference.undetermined
-    if not joint or not fitted or "energy" not in {name for _, name, _ in factors}:
-        return reference
-    shift = solve_one_body(factors, plan.basis, settings, fitted)
-    n = plan.basis.n_features
-    for factor in factors.values():
-        factor.shift_target(slice(n, n + len(shift)), shift)
-    values = {
-        symbol: old + new
-        for (symbol, old), new in zip(reference.values.items(), shift.tolist(), strict=True)
-    }
-    return replace(reference, values=values)
 
 
 def check_test(train: Dataset, test: Dataset | None) -> None:
@@ -320,12 +303,13 @@ def _notes(plan: FitPlan, reference: ReferenceEnergies) -> list[str]:
             "the compositions do not determine all E0; the solution of minimum norm was taken "
             "(energies of other compositions are not to be trusted: add isolated atoms or give e0)"
         )
-    fitted = [s for s, source in reference.sources.items() if source == LEAST_SQUARES]
-    if fitted:
-        notes.append(
-            f"E0 of {', '.join(fitted)} by least squares: no isolated atom in the data, "
-            "so energies of separated atoms have no meaning"
-        )
+    for rule, how in ((LEAST_SQUARES, "by least squares"), (JOINT, JOINT)):
+        fitted = [s for s, source in reference.sources.items() if source == rule]
+        if fitted:
+            notes.append(
+                f"E0 of {', '.join(fitted)} {how}: no isolated atom in the data, "
+                "so energies of separated atoms have no meaning"
+            )
     for pair, seen in plan.distances.items():
         if not seen.seen:
             notes.append(f"no close pair {'-'.join(pair)} in the data; its distances are guesses")

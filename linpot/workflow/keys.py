@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.fitting.rows import RowBlock
 from linpot.fitting.weights import Weights
 

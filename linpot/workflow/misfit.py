@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -15,8 +15,25 @@ from linpot.workflow.posterior import PosteriorFit
 from linpot.workflow.session import FitSession
 
 Floats = NDArray[np.float64]
-Part = tuple[PosteriorFit, NDArray[np.bool_]]
-"""A fit, and which structures it has seen."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    A fit to some of the structures of a session.
+
+    Attributes
+    ----------
+    session : FitSession
+        That of the fit: the one whose rows are streamed, or one over functions chosen from it.
+    fit : PosteriorFit
+    seen : bool[n_structures]
+        Which structures the fit has seen.
+    """
+
+    session: FitSession
+    fit: PosteriorFit
+    seen: NDArray[np.bool_]
 
 
 def widen_by_misfit(
@@ -26,14 +43,15 @@ def widen_by_misfit(
     Add to each posterior the spread of the pointwise optimal sets of the rows of its fit.
 
     Rows are built three times (twice for the ensemble), whatever the number of fits, and never
-    held.
+    held. Fits over chosen functions take their columns out of the rows of all functions.
 
     Parameters
     ----------
     session : FitSession
+        Of all functions.
     structures : Dataset
         Those of the session.
-    parts : sequence of (PosteriorFit, bool[n_structures])
+    parts : sequence of Part
     form : str
         See `linpot.uncertainty.pops.FORMS`.
 
@@ -41,21 +59,27 @@ def widen_by_misfit(
     -------
     list of PosteriorFit
     """
-    scales = session.settings.prior.scales(session.basis)
-    sets = [PointwiseSets(fit.posterior, scales) for fit, _ in parts]
+    sets = [
+        PointwiseSets(part.fit.posterior, part.session.settings.prior.scales(part.session.basis))
+        for part in parts
+    ]
 
     def passed(use: Callable[[PointwiseSets, Floats, Floats], object]) -> None:
         for index, rows, targets in _weighted_rows(session, structures):
-            for own, (fit, seen) in zip(sets, parts, strict=True):
-                if seen[index]:
-                    use(own, rows, targets - rows @ fit.solution.coefficients)
+            for own, part in zip(sets, parts, strict=True):
+                if part.seen[index]:
+                    columns = part.session.columns
+                    whole = columns is None or part.session is session
+                    kept = rows if whole else rows[:, columns]
+                    use(own, kept, targets - kept @ part.fit.solution.coefficients)
 
     passed(lambda own, rows, _: own.see(rows))
     passed(PointwiseSets.add)
     if form == "hypercube":
         passed(PointwiseSets.widen)
     return [
-        replace(fit, posterior=own.widened(form)) for own, (fit, _) in zip(sets, parts, strict=True)
+        replace(part.fit, posterior=own.widened(form))
+        for own, part in zip(sets, parts, strict=True)
     ]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from linpot.basis.ace import Basis, build_basis
+from linpot.basis.basis import Basis, Specification
+from linpot.basis.families import build_basis, parse_family
 from linpot.basis.specification import BasisSpecification, symbols_of
 from linpot.errors import InputError
 from linpot.model.linear_potential import LinearPotential
@@ -102,17 +103,22 @@ def plan_fit(
 
 def specify_basis(
     distances: Distances, settings: FitSettings, elements: tuple[str, ...]
-) -> BasisSpecification:
+) -> Specification:
     """Return the basis that settings stand for, given the distances of the data."""
+    radial = default_radial(distances, settings.cutoff, settings.decay, settings.taper)
+    family = parse_family(settings.family)
+    if family is not None:
+        return family.specify(elements, radial)
     return BasisSpecification(
         elements,
-        default_radial(distances, settings.cutoff, settings.decay, settings.taper),
+        radial,
         body_order=settings.body_order,
         n_functions=_columns_of(settings),
         max_degree=settings.max_degree,
         angular_weight=settings.angular_weight,
         pair_weight=settings.pair_weight,
         degree_offsets=settings.degree_offsets,
+        mixing=settings.mixing,
     )
 
 

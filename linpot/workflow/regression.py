@@ -9,19 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.errors import InputError
 from linpot.fitting.catalogue import SOLVERS
 from linpot.fitting.estimator import FactorRegressor
-from linpot.fitting.factors import FactorSet, triangular
+from linpot.fitting.factors import FactorSet
+from linpot.fitting.least_change import least_change
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import RowBuilder, TargetRule, stream_rows
 from linpot.structures.dataset import Dataset
 from linpot.workflow.chunks import collect_chunks
-from linpot.workflow.keys import Key, keyed, n_columns_of, weight_of
+from linpot.workflow.keys import Key, keyed, n_columns_of
 from linpot.workflow.settings import FitSettings
-
-_UNPENALISED = 1e4  # scale of one-body energies over that of the smoothest feature
 
 LEAST_NOISE = 0.01
 """Of the root mean square of the labels."""
@@ -117,6 +116,7 @@ def solve_factors(
     *,
     constraints: tuple[Floats, Floats] | None = None,
     prior_mean: Floats | None = None,
+    at_least: tuple[Floats, Floats] | None = None,
 ) -> tuple[Floats, dict[str, Any]]:
     """
     Solve for the coefficients.
@@ -133,6 +133,8 @@ def solve_factors(
     constraints : (float64[m, n_features], float64[m]), optional
         ``A c = b`` holds exactly.
     prior_mean : float64[n_features], optional, eV
+    at_least : (float64[m, n_features], float64[m]), optional
+        ``A c >= b`` holds, at the least cost to what ridge minimises.
 
     Returns
     -------
@@ -143,7 +145,8 @@ def solve_factors(
     Raises
     ------
     InputError
-        If all weights are zero, or a solver other than ridge gets constraints or a prior mean.
+        If all weights are zero, a solver other than ridge gets constraints or a prior mean, or
+        inequalities contradict.
     """
     factor, n_rows = factors.combined(weights)
     if n_rows == 0:
@@ -165,41 +168,13 @@ def solve_factors(
             f"got {settings.solver!r}"
         )
     solver.fit_factor(scaled, n_rows)
-    return solver.coef_ * scales, solver.get_solver_state()
-
-
-def solve_one_body(
-    factors: FactorSet[Key], basis: Basis, settings: FitSettings, elements: Sequence[int]
-) -> Floats:
-    """
-    Solve for one-body energies beside the learned part, without a penalty on them.
-
-    By composition alone they are mean energies; if the learned energy of all data is positive, say,
-    they are too high, and forces pay for it.
-
-    Parameters
-    ----------
-    factors : FactorSet
-    basis : Basis
-    settings : FitSettings
-    elements : sequence of int
-        Those whose energies are open.
-
-    Returns
-    -------
-    float64[n_elements], eV
-        To be added to those taken off the labels; zero for the others.
-    """
-    factor, n_rows = factors.combined(lambda key: weight_of(settings.weights, key))
-    n = basis.n_features
-    scales = settings.prior.scales(basis)
-    free = _UNPENALISED * float(scales.max())
-    columns = n + np.array(elements, dtype=int)
-    rows = np.column_stack([factor[:, :n] * scales, factor[:, columns] * free, factor[:, -1]])
-    ridge = Ridge(settings.penalty).fit_factor(triangular(rows), n_rows)
-    energies = np.zeros(len(basis.elements))
-    energies[list(elements)] = ridge.coef_[n:] * free
-    return energies
+    found, state = solver.coef_, solver.get_solver_state()
+    if at_least is not None:
+        penalty = state.get("penalty")
+        if penalty is None:  # the cost of a change is that of ridge all the same
+            penalty = Ridge().fit_factor(scaled, n_rows).penalty_
+        found = least_change(scaled, penalty, found, at_least[0] * scales, at_least[1])
+    return found * scales, state
 
 
 def scaled_factor(factor: Floats, scales: Floats, combination: Floats) -> Floats:

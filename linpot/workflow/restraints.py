@@ -4,8 +4,8 @@ Rows that keep the learned part out of the repulsive wall.
 Below the shortest distance of the data nothing but the prior holds the learned part. Two atoms
 alone are an environment that no dense data resemble; and environments denser than the data are
 where polynomials run away. Dimers on which the learned part shall vanish and dense environments in
-which it shall not overwhelm the repulsion leave the wall to the baseline, at next to no cost on the
-data: see docs/decisions.md.
+which it shall not overwhelm the repulsion leave the wall to the baseline, at little cost on the
+data: see docs/repulsion.md.
 """
 
 from __future__ import annotations

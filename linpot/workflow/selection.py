@@ -13,7 +13,8 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from linpot import checks
-from linpot.basis.ace import Basis, build_basis
+from linpot.basis.basis import Basis
+from linpot.basis.families import build_basis
 from linpot.basis.specification import symbols_of
 from linpot.errors import InputError
 from linpot.io.datasets import stream_structures

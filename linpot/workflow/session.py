@@ -1,9 +1,8 @@
 """
-A fit that can be changed without touching atoms again.
+A fit that can be changed without touching atoms again, made by `prepare_fit`.
 
 Rows are kept as one triangular factor of ``[X one_body y]`` per group and property. `solve` works
-on these factors with any rule for the penalty; `refit` first whitens them, once, and then takes a
-sum of blocks and a Cholesky factorisation for every change. See docs/fitting.md.
+on these factors; `refit` whitens them once, then sums blocks for every change: docs/fitting.md.
 """
 
 from __future__ import annotations
@@ -42,8 +41,6 @@ class FitSession:
     """
     Factors of a data set, ready to be solved under any weights, penalty, prior and E0.
 
-    Made by `prepare_fit`.
-
     Attributes
     ----------
     baseline : EnergyModel or None
@@ -51,12 +48,12 @@ class FitSession:
     factors : FactorSet
     builder : RowBuilder
     settings : FitSettings
-        What `solve` and `refit` start from; they change ``weights``, ``penalty``, ``prior`` and
-        ``e0`` (a mapping of elements to eV).
+        `solve` and `refit` can change ``weights``, ``penalty``, ``prior`` and ``e0`` (a mapping).
     merged : bool
         Whether groups share factors, with their weights in the rows.
     restraints : Restraints or None
-        Added by `restrain`.
+    columns : int64[n_features] or None
+        Those of chosen functions in the rows of the session they come from.
     """
 
     def __init__(
@@ -77,6 +74,7 @@ class FitSession:
         self.settings = settings
         self.merged = merged
         self.restraints: Restraints | None = None
+        self.columns: NDArray | None = None
         self._blocks: WhitenedBlocks[Key] | None = None
         self._shape: SmoothnessPrior | None = None  # of the prior in the blocks
 
@@ -92,6 +90,7 @@ class FitSession:
         without_fold: int | None = None,
         exact: Dataset | None = None,
         around: LinearPotential | None = None,
+        at_least: tuple[Floats, Floats] | None = None,
         **changes: Any,
     ) -> Solution:
         """
@@ -106,7 +105,9 @@ class FitSession:
         exact : Dataset, optional
             Structures whose labels are met exactly, as far as the prior's columns can.
         around : LinearPotential, optional
-            Of the same basis: the coefficients that a huge penalty would return.
+            Of the same basis: what a huge penalty would return.
+        at_least : (float64[m, n_features], float64[m]), optional
+            ``A c >= b`` is met at the least cost to the fit.
         **changes
             `weights`, `solver`, `penalty`, `prior` or `e0` instead of those of the settings.
 
@@ -128,6 +129,7 @@ class FitSession:
             plan.combination,
             constraints=None if exact is None else self._exact_rows(exact, plan),
             prior_mean=None if around is None else self._coefficients_of(around),
+            at_least=at_least,
         )
         vector = np.concatenate([coefficients, -plan.combination])
         squares = {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from linpot import checks
+from linpot.basis.families import Family, parse_family
+from linpot.basis.mixing import Mixing
 from linpot.basis.specification import DEGREE_OFFSETS, MAX_BODY_ORDER, Degrees
 from linpot.charges.catalogue import Charges, parse_charges
 from linpot.charges.training import ChargeRung
@@ -32,6 +34,9 @@ class FitSettings:
 
     Attributes
     ----------
+    family : str or Family
+        Of basis functions: see `parse_family`. Families other than ACE count their functions
+        themselves: sizes, degrees and body order below are those of ACE.
     n_functions : int or mapping of str to int
         Per centre species, E0 excluded.
     choose_from : int or mapping of str to int, optional
@@ -53,7 +58,8 @@ class FitSettings:
         Charges to be found before the learned part is fitted to the rest: "local", "latent", with
         settings as in "local:width=0.8"; see `parse_charges` and docs/charges.md.
     e0 : {"auto", "isolated", "least-squares", "joint"} or mapping of str to float, eV
-        See `find_reference_energies`.
+        See `find_reference_energies`. "auto" is "joint" for families other than ACE, and where
+        compositions leave E0 open.
     weights : Weights
     solver : {"ridge", "ard", "omp", "lasso", "svd", "qr"} or FactorRegressor
         Ridge; automatic relevance determination; matching pursuit or LASSO up to the knee of the
@@ -61,7 +67,7 @@ class FitSettings:
     penalty : {"evidence", "gcv"} or float
         Of ridge.
     prior : SmoothnessPrior
-    angular_weight, pair_weight, degree_offsets
+    angular_weight, pair_weight, degree_offsets, mixing
         See `BasisSpecification`.
     restraint : float, 1/eV
         Weight of dimers below the shortest distances on which the learned part should vanish, so
@@ -86,6 +92,7 @@ class FitSettings:
         Announced and kept; groups share a factor if they would not fit.
     """
 
+    family: str | Family = "ace"
     n_functions: int | Mapping[str, int] = 500
     choose_from: int | Mapping[str, int] | None = None
     max_degree: Degrees | Mapping[str, Degrees] | None = None
@@ -103,6 +110,7 @@ class FitSettings:
     angular_weight: float = 0.8
     pair_weight: float = 0.7
     degree_offsets: tuple[float, ...] = DEGREE_OFFSETS
+    mixing: Mixing | None = None
     restraint: float = 10.0
     dense_restraint: float = 1.0
     allow_holes: bool = False
@@ -125,6 +133,10 @@ class FitSettings:
             raise InputError("only one of `choose_from` and `max_degree` must be given, got both")
         if self.choose_from is not None and self.solver != "ridge":
             raise InputError(f"`choose_from` needs a ridge solver, got {self.solver!r}")
+        if parse_family(self.family) is not None:
+            for name in ("choose_from", "max_degree", "mixing"):
+                if getattr(self, name) is not None:
+                    raise InputError(f"`{name}` needs family 'ace', got {self.family_name!r}")
         if self.taper is not None:
             start, end = checks.finite_array("taper", self.taper, [2])
             if not 0.0 < start < end:
@@ -145,6 +157,12 @@ class FitSettings:
         parse_charges(self.charges)
 
     @property
+    def family_name(self) -> str:
+        """Name of the family of functions."""
+        family = parse_family(self.family)
+        return "ace" if family is None else family.name
+
+    @property
     def columns_per_function(self) -> float:
         """How many functions rows are made of for each that is kept."""
         made, kept = (
@@ -155,11 +173,15 @@ class FitSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for provenance."""
+        family = parse_family(self.family)
         return {
+            "family": self.family_name,
+            "family_choices": None if family is None else asdict(family),  # type: ignore[call-overload]
             "choose_from": dict(self.choose_from)
             if isinstance(self.choose_from, Mapping)
             else self.choose_from,
             "body_order": self.body_order,
+            "mixing": None if self.mixing is None else self.mixing.as_dict(),
             "taper": None if self.taper is None else list(self.taper),
             "baseline": [
                 term.kind if isinstance(term, EnergyModel) else str(term)

@@ -101,6 +101,8 @@ def run_tuning(
     settings = settings or FitSettings()
     checks.positive("minutes", minutes)
     checks.one_of("criterion", criterion, CRITERIA)
+    if settings.family_name != "ace":
+        raise InputError(f"only family 'ace' can be tuned, got {settings.family_name!r}")
     for name in hold:
         checks.one_of("hold", name, HOLDABLE)
     fold_numbers(train)

@@ -1,34 +1,38 @@
-"""No potential leaves with a hole: check, strengthen restraints, solve again, or refuse."""
+"""No potential leaves with a hole: check, demand that energies rise, solve again, or refuse."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from ase.data import chemical_symbols
+import numpy as np
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
 
-from linpot.errors import HoleError
-from linpot.model.protocol import EnergyModel
-from linpot.model.sum import learned_part, without_unscannable
+from linpot.errors import HoleError, InputError
+from linpot.model.packing import pack
+from linpot.model.sum import without_unscannable
 from linpot.structures.dataset import Dataset
 from linpot.structures.distances import PairDistances
-from linpot.structures.structure import Labels, Structure
+from linpot.structures.structure import Structure
 from linpot.validation.compression import (
+    WALL,
     Compression,
     check_compression,
     compressed,
     representatives,
 )
-from linpot.validation.dimers import DimerCurve, check_dimers
-from linpot.workflow.restraints import GROUP, Restraints, wall_dimers
+from linpot.validation.dimers import DimerCurve, check_dimers, dimer
 from linpot.workflow.session import FitSession
 from linpot.workflow.solution import Solution
 
-ATTEMPTS = 4
-STRONGER = 5.0  # every attempt
-DIMER_WEIGHT = 30.0  # 1/eV, at first
-ERROR = 0.1  # eV per atom, that rows of the data have left; scales the weights of structures
-LEAST, SHARE = 0.1, 0.2  # eV per atom, and of the rise of the repulsion: what is left to structures
+ATTEMPTS = 8
+RISE = 0.1  # of what the baseline rises, that the whole energy rises at least ...
+LEAST_RISE = 1e-3  # eV per atom, ... where the baseline itself hardly does
+HIGHEST = 3.0 * WALL  # eV per atom, of the baseline: behind it nothing is demanded
+OUTSIDE = 0.05  # scale by which demands begin before the energy falls
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,10 @@ def solve_without_holes(
     session: FitSession, distances: Mapping[tuple[str, str], PairDistances], train: Dataset
 ) -> tuple[Solution, Walls]:
     """
-    Solve, push atoms together, and strengthen restraints until they repel.
+    Solve, push atoms together, and demand that the energy rises where it falls.
+
+    What is demanded are inequalities between the energies of neighboring steps of a scan, linear in
+    the coefficients; they are met at the least cost to the fit.
 
     Parameters
     ----------
@@ -85,8 +92,8 @@ def solve_without_holes(
     Raises
     ------
     HoleError
-        If there are holes after `ATTEMPTS`, and the settings do not allow them. Without a
-        repulsion in the baseline nothing is refused.
+        If there are holes after `ATTEMPTS`, or demands contradict, and the settings do not allow
+        holes. Without a repulsion in the baseline nothing is refused.
     """
     contents = train.contents
     structures = [train[k] for k in representatives(contents.groups, contents.sizes)]
@@ -101,7 +108,8 @@ def solve_without_holes(
         )
         if left_out:
             walls.notes.append(
-                f"dimers were checked without {', '.join(left_out)}, which costs too much"
+                f"dimers, trimers and compressed structures were checked without "
+                f"{', '.join(left_out)}, which costs too much"
             )
         return walls
 
@@ -109,77 +117,78 @@ def solve_without_holes(
     walls = check(solution)
     if session.restraints is None or session.settings.allow_holes:
         return solution, walls
-    for attempt in range(ATTEMPTS):
+    matrix, bounds = np.zeros((0, session.basis.n_features)), np.zeros(0)
+    first = walls.holes
+    for _ in range(ATTEMPTS):
         if not walls.holes:
             break
-        found = walls.holes
-        more = mending_structures(walls, solution.potential, session, STRONGER**attempt)
-        session.restrain(Restraints(session.restraints.repulsion, more))
-        solution = session.solve()
+        more, values = rising(walls, solution.coefficients, session)
+        matrix, bounds = np.vstack([matrix, more]), np.concatenate([bounds, values])
+        try:
+            solution = session.solve(at_least=(matrix, bounds))
+        except InputError:  # they contradict: the holes stay
+            break
         walls = check(solution)
-        if not walls.holes:
-            walls.notes.append(
-                f"{len(more)} restraints were added where {len(found)} holes had been found, "
-                f"first: {found[0]}"
-            )
     if walls.holes:
         raise HoleError(
             f"the potential has {len(walls.holes)} holes: {walls.holes[0]}; add such structures to "
             "the data, ask for fewer functions, raise the restraints, or allow holes "
             "(--allow-holes)"
         )
+    if first:
+        walls.notes.append(
+            f"energies were made to rise where {len(first)} holes had been found, first: {first[0]}"
+        )
     return solution, walls
 
 
-def mending_structures(
-    walls: Walls, potential: EnergyModel, session: FitSession, strength: float
-) -> list[Structure]:
+def rising(walls: Walls, coefficients: Floats, session: FitSession) -> tuple[Floats, Floats]:
     """
-    Make restraints where the energy falls.
-
-    The learned energy of dimers and trimers shall vanish; that of structures shall stay as it was
-    where the energy began to fall, so that the rising repulsion of the baseline is left.
+    Demand that the energy rises along every path on which it falls.
 
     Parameters
     ----------
     walls : Walls
-    potential : EnergyModel
-        With the holes.
+        Of a potential with holes.
+    coefficients : float64[n_features], eV
+        Of its learned part.
     session : FitSession
-    strength : float
-        Of the weights.
 
     Returns
     -------
-    list of Structure
-        With learned energies, E0 excluded, as labels.
+    matrix : float64[n_demands, n_features]
+    bounds : float64[n_demands], eV per atom
+        ``matrix c >= bounds``.
     """
-    learned, restraints = learned_part(potential), session.restraints
-    if restraints is None:
-        return []
-    found = []
+    paths = []
     for curve in walls.dimers:
         if not curve.is_repulsive:
-            start = float(curve.r[0]) / curve.shortest
-            seen = {curve.pair: PairDistances(curve.shortest, curve.shortest, True)}
-            found += wall_dimers(seen, start, strength * DIMER_WEIGHT)
+            inner = np.flatnonzero(curve.r <= curve.shortest)[::-1]
+            numbers = np.array([atomic_numbers[s] for s in curve.pair])
+            steps = [dimer(numbers, r) for r in curve.r[inner].tolist()]
+            paths.append((steps, curve.energies[inner] / 2.0))
     for compression in walls.compressions:
-        if compression.is_repulsive:
-            continue
-        scales = [s for s in compression.scales.tolist() if s <= compression.top]
-        steps = [compressed(compression.structure, s) for s in scales]
-        n_atoms = compression.structure.n_atoms
-        numbers = compression.structure.numbers.tolist()
-        repulsion = restraints.repulsion.predict_many(steps, forces=False).energies / n_atoms
-        e0 = sum(learned.isolated_atom_energies[chemical_symbols[z]] for z in numbers)
-        kept = learned.predict(steps[0], forces=False).energy - e0 if compression.of_data else 0.0
-        for step, rise in zip(steps, repulsion - repulsion[0], strict=True):
-            found.append(
-                replace(
-                    step,
-                    labels=Labels(energy=kept),
-                    weight=strength * ERROR / (LEAST + SHARE * max(rise, 0.0)),
-                    group=GROUP,
-                )
-            )
-    return found
+        if not compression.is_repulsive:
+            inner = np.flatnonzero(compression.scales <= compression.top + OUTSIDE)
+            steps = [compressed(compression.structure, s) for s in compression.scales[inner]]
+            paths.append((steps, compression.energies[inner]))
+    matrices, bounds = [], []
+    for steps, energies in paths:
+        features = _features_per_atom(steps, session)
+        others = energies - features @ coefficients
+        below = np.maximum.accumulate(others - others[0])[:-1] < HIGHEST
+        rise = np.maximum(RISE * np.diff(others), LEAST_RISE)
+        matrices.append(np.diff(features, axis=0)[below])
+        bounds.append((rise - np.diff(others))[below])
+    return np.vstack(matrices), np.concatenate(bounds)
+
+
+def _features_per_atom(structures: list[Structure], session: FitSession) -> Floats:
+    """Sum features over the atoms of each structure: float64[n_structures, n_features]."""
+    engine, offsets = session.builder.engine, session.basis.feature_offsets
+    batch = pack(structures, session.basis.elements, engine.cutoffs)
+    rows = np.zeros((len(structures), session.basis.n_features))
+    for species, (atoms, features) in enumerate(engine.features_by_species(batch)):
+        columns = slice(offsets[species], offsets[species + 1])
+        np.add.at(rows[:, columns], batch.structure[atoms], features)
+    return rows / np.diff(batch.first_atoms)[:, None]

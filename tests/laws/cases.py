@@ -15,15 +15,19 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from linpot.baselines.zbl import ZBL
-from linpot.basis.ace import build_basis
+from linpot.basis.families import build_basis
+from linpot.basis.mtp import Mtp, n_radial_of
 from linpot.basis.radial import RadialParameters
+from linpot.basis.snap import Snap
 from linpot.basis.specification import BasisSpecification
 from linpot.constants import COULOMB
 from linpot.lammps.pace_potential import PacePotential
 from linpot.lammps.yace_parser import parse_yace
+from linpot.mlip.files import read_mtp
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.structure import Structure
+from tests.mtp_files import TWO_SPECIES
 
 Floats = NDArray[np.float64]
 
@@ -80,6 +84,20 @@ def linear(n_elements: int, body_order: int) -> LinearPotential:
 
 
 @cache
+def snap(**choices: bool) -> LinearPotential:
+    """A SNAP potential of two elements; the tapers of `radial_of` are inner switches."""
+    elements = ELEMENTS[2]
+    # no pair of the structures lies where second derivatives jump, at the ends of the switches
+    radial = {k: replace(r, cutoff=r.cutoff - 0.07) for k, r in radial_of(elements).items()}
+    specification = Snap(twojmax=3, **choices).specify(elements, radial)
+    basis = build_basis(specification)
+    rng = np.random.default_rng(7)
+    scales = np.where(basis.body_orders > 4, 1e-3, 0.1)
+    coefficients = rng.normal(size=basis.n_features) * scales
+    return LinearPotential(basis, coefficients, {s: ISOLATED[s] for s in elements})
+
+
+@cache
 def zbl(n_elements: int) -> ZBL:
     pairs = list(combinations_with_replacement(ELEMENTS[n_elements], 2))
     return ZBL(
@@ -95,13 +113,31 @@ def pace(name: str) -> PacePotential:
     return PacePotential(parse_yace((FOREIGN / f"{name}.yace").read_text()))
 
 
+@cache
+def mtp(n_elements: int, level: int) -> LinearPotential:
+    """Moment contractions with random radial functions for every ordered pair of species."""
+    elements = ELEMENTS[n_elements]
+    rng = np.random.default_rng(level)
+    mixing = {
+        f"{a}-{b}": rng.normal(size=(n_radial_of(level), 4)) for a in elements for b in elements
+    }
+    choices = Mtp(level=level, n_radial=4, learn=0, mixing=mixing)
+    basis = build_basis(choices.specify(elements, radial_of(elements)))
+    coefficients = rng.normal(size=basis.n_features) * 0.1 ** (basis.body_orders - 2.0)
+    return LinearPotential(basis, coefficients, {s: ISOLATED[s] for s in elements})
+
+
 MODELS: dict[str, Callable[[], EnergyModel]] = {
     "linear-1-order-5": lambda: linear(1, 5),
     "linear-2-order-4": lambda: linear(2, 4),
     "linear-3-order-3": lambda: linear(3, 3),
     "zbl": lambda: zbl(2),
     "sum": lambda: linear(2, 3) + zbl(2),
+    "snap-quadratic": lambda: snap(quadratic=True),
+    "snap-chem": lambda: snap(chem=True),
     "pace": lambda: pace("densities"),
+    "mtp": lambda: mtp(2, 10),
+    "mtp-file": lambda: read_mtp(TWO_SPECIES, ("Si", "C")),
 }
 
 

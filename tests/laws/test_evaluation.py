@@ -12,7 +12,7 @@ from ase import Atoms
 from cases import linear, structure_for, supercell
 
 from linpot.baselines.zbl import ZBL
-from linpot.basis.ace import Basis
+from linpot.basis.basis import Basis
 from linpot.basis.program import Program
 from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.io.potential_file import load_potential, save_potential

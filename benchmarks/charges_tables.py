@@ -1,0 +1,120 @@
+"""Tables of docs/charges.md, from committed results."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from benchmarks.record import RESULTS
+
+DIMERS = {"CC": "charged-charged", "CA": "charged-apolar", "PA": "polar-apolar"}
+KINDS = ("repeat", "local", "fixed", "latent", "lode")
+
+
+def local_charges() -> str:
+    """Return what local and latent charges reach; nothing where it was not measured."""
+    path = RESULTS / "charges_local.json"
+    if not path.exists():
+        return ""
+    results = json.loads(path.read_text())
+    parts = [
+        make(results)
+        for name, make in (
+            ("random_charges", _points),
+            ("moving_charges", _moving),
+            ("dimers_CC", _dimers),
+            ("spice_dipeptides", _dipoles),
+            ("water_rpbe_d3", _water),
+        )
+        if name in results
+    ]
+    origin = (
+        f"<sub>`python -m benchmarks.charges_local`, {results['date']}, commit "
+        f"{results['commit']}, {results['machine']['processor']}</sub>"
+    )
+    return "\n\n".join([*parts, origin])
+
+
+def _points(results: dict[str, Any]) -> str:
+    found = results["random_charges"]
+    lines = [
+        "Random point charges of +-1 e, no labels of charges: test RMSE of forces (meV/A), largest",
+        "error of a charge (e), up to the common sign.",
+        "",
+        "| | forces | charges |",
+        "|---|---|---|",
+    ]
+    for name, own in found.items():
+        if isinstance(own, dict):
+            charges = own.get("charges_max_error")
+            lines.append(
+                f"| {name} | {1e3 * own['forces_rmse']:.3g} | "
+                f"{'' if charges is None else f'{charges:.1e}'} |"
+            )
+    return "\n".join(lines)
+
+
+def _moving(results: dict[str, Any]) -> str:
+    found = results["moving_charges"]
+    low, high = found["charges"]
+    forces = {kind: f"{1e3 * found[kind]['forces_rmse']:.3g}" for kind in ("latent", "local")}
+    return "\n".join(
+        [
+            f"Charges of {low:.2f} to {high:.2f} e that depend on the environment, by a known",
+            f"model, from energies and forces of {found['n_train']} cells: RMSE",
+            f"{found['charges_rmse']:.1e} e, largest error",
+            f"{found['charges_max_error']:.1e} e; test",
+            f"RMSE of forces {forces['latent']} meV/A, without charges {forces['local']} meV/A.",
+        ]
+    )
+
+
+def _dimers(results: dict[str, Any]) -> str:
+    lines = [
+        "Two molecules, trained up to 11 or 12 A, tested farther apart: test RMSE of forces",
+        "(meV/A), of the net force on a molecule (meV/A), of energies (meV).",
+        "",
+        "| | | forces | net force | energy |",
+        "|---|---|---|---|---|",
+    ]
+    for name, title in DIMERS.items():
+        found = results.get(f"dimers_{name}", {})
+        for kind in KINDS:
+            if kind not in found:
+                continue
+            own = found[kind]
+            net, energy = own.get("net_fragment_force_rmse"), own.get("energy_rmse")
+            lines.append(
+                f"| {title} | {kind} | {1e3 * own['forces_rmse']:.3g} | "
+                f"{'' if net is None else f'{1e3 * net:.3g}'} | "
+                f"{'' if energy is None else f'{1e3 * energy:.3g}'} |"
+            )
+    return "\n".join(lines)
+
+
+def _dipoles(results: dict[str, Any]) -> str:
+    found = results["spice_dipeptides"]
+    labels = found["labels"]
+    lines = [
+        "Dipeptides, local charges fitted to MBIS charges and dipoles, by the weights of the two:",
+        "test RMSE of charges (e) and of components of dipoles (e A), whose RMS is",
+        f"{labels['dipole_rms']:.2f}. Dipoles of the reference charges themselves are",
+        f"{labels['dipole_of_charges_rmse']:.3f} off.",
+        "",
+        "| weights (charges, dipole) | charges | dipole |",
+        "|---|---|---|",
+    ]
+    for name, own in found.items():
+        if name.startswith("weights"):
+            errors = f"{own['charges_rmse']:.4f} | {own['dipole_rmse']:.4f}"
+            lines.append(f"| {name.removeprefix('weights ')} | {errors} |")
+    return "\n".join(lines)
+
+
+def _water(results: dict[str, Any]) -> str:
+    found = results["water_rpbe_d3"]
+    spread = found["charges_std"]
+    return (
+        f"Liquid water: test RMSE of charges {1e3 * found['charges_rmse']:.2g} me, which vary by "
+        f"{1e3 * spread['H']:.2g} me (H) and {1e3 * spread['O']:.2g} me (O)."
+    )

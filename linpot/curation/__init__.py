@@ -1,0 +1,1 @@
+"""Looking after data: what is in them, what is wrong with them, and how it is mended."""

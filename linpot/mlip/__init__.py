@@ -1,0 +1,1 @@
+"""Potentials of MLIP: moment tensor potentials from their files."""

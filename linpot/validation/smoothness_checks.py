@@ -1,0 +1,163 @@
+"""
+Checks of smoothness: an atom is pulled along a line, and jumps are hunted by zooming in.
+
+On a grid of spacing h three differences vanish where the energy is smooth, and do not where energy,
+force or force constant jumps:
+
+    C0   E(r + h) - E(r) + h (F(r) + F(r + h))/2       ~ h^3 E'''/12
+    C1   F(r + h) - 2 F(r) + F(r - h)                  ~ h^2 F''
+    C2   (third difference of F)/h                     ~ h^2 F'''
+
+Where one of them stands out from its neighborhood, and at the claimed cutoff, the grid is made
+finer around its largest value until h is so small that only a jump can be left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations_with_replacement, product
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from numpy.typing import NDArray
+
+from linpot.validation.findings import Findings
+from linpot.validation.samples import CONDITIONS
+from linpot.validation.subject import Subject
+
+Floats = NDArray[np.float64]
+
+TOLERANCES = {"C0": (1e-6, "eV"), "C1": (1e-5, "eV/A"), "C2": (1e-2, "eV/A^2")}
+REASON = (
+    "jumps of 1e-6 eV, 1e-5 eV/A and 1e-2 eV/A^2 (a thousandth of the force constant of a bond), "
+    "found with steps of 1e-5 A and less"
+)
+SPACING = 0.04  # A, of the first grid
+FINEST = {"C0": 1e-5, "C1": 1e-5, "C2": 2e-6}  # A; kinks of the force constant count h times
+POINTS = 13  # of a finer grid
+CANDIDATES = 2  # beside the cutoff
+START = 0.8  # of the shortest usual distance
+UNKNOWN_CUTOFF = 10.0  # A, how far out to look where no cutoff is claimed
+BEYOND = 0.6  # A
+
+
+@dataclass(frozen=True)
+class Pull:
+    """One atom, the last, on a line away from the others."""
+
+    name: str
+    atoms: Atoms
+    direction: Floats
+    first: float
+
+    def scan(self, calculator: Calculator, distances: Floats) -> tuple[Floats, Floats]:
+        """Return energies (eV) and forces along the line (eV/A) at distances from atom 0."""
+        energies, forces = np.empty((2, len(distances)))
+        moved = self.atoms.copy()
+        moved.calc = calculator
+        for k, r in enumerate(distances):
+            moved.positions[-1] = moved.positions[0] + r * self.direction
+            forces[k] = moved.get_forces()[-1] @ self.direction
+            energies[k] = moved.get_potential_energy()
+        return energies, forces
+
+
+def dimers(subject: Subject, samples: Mapping[str, Atoms], slack: float) -> Findings:
+    """Energies of two and three atoms are continuous, with their forces and force constants."""
+    found, calculator = Findings(), subject.make(1)
+    reach = (subject.cutoff or UNKNOWN_CUTOFF) + BEYOND
+    if not samples:
+        found.left_out = "no boundary condition is supported"
+        return found
+    for pull in _pulls(subject, free="FFF" in samples):
+        grid = np.arange(pull.first, max(reach, pull.first + 2.0), SPACING)
+        energies, forces = pull.scan(calculator, grid)
+        if not np.isfinite(np.concatenate([energies, forces])).all():
+            found.faults.append(f"{pull.name}: energies or forces are not finite")
+            continue
+        for kind, (tolerance, unit) in TOLERANCES.items():
+            values = _differences(kind, grid, energies, forces)
+            size, place = 0.0, pull.first
+            for r in _suspects(values, grid, subject.cutoff, 0.1 * tolerance):
+                own, at = _zoom(kind, pull, calculator, r)
+                if own > size:
+                    size, place = own, at
+            what = {
+                "C0": "energy jumps by",
+                "C1": "force jumps by",
+                "C2": "force constant jumps by",
+            }
+            where = f"{pull.name} at {place:.4f} A"
+            found.add(what[kind], size, slack * tolerance, unit, where)
+    return found
+
+
+def _pulls(subject: Subject, *, free: bool) -> Iterator[Pull]:
+    """All pairs, and a third atom that leaves a pair."""
+    for a, b in combinations_with_replacement(subject.elements, 2):
+        atoms = Atoms([a, b], positions=np.zeros((2, 3)))
+        first = START * subject.distance(a, b)
+        yield Pull(f"{a}-{b}", _placed(subject, atoms, free), np.array([0.0, 0.0, 1.0]), first)
+    pairs = list(combinations_with_replacement(subject.elements, 2))
+    for (a, b), c in product(pairs[:2], subject.elements[:2]):  # many-body terms end there too
+        length = 1.1 * subject.distance(a, b)
+        atoms = Atoms([a, b, c], positions=[[0, 0, 0], [length, 0, 0], [0, 0, 0]])
+        direction = np.array([-0.28, 0.96, 0.0])  # of length 1, away from b
+        first = 0.95 * max(subject.distance(a, c), subject.distance(b, c))
+        yield Pull(f"{c} leaving {a}-{b}", _placed(subject, atoms, free), direction, first)
+
+
+def _placed(subject: Subject, atoms: Atoms, free: bool) -> Atoms:
+    if not free:  # images are farther away than anything that is pulled
+        atoms.set_cell(3.0 * ((subject.cutoff or UNKNOWN_CUTOFF) + BEYOND) * np.eye(3))
+        atoms.pbc = CONDITIONS["TTT"]
+    return subject.charged(atoms)
+
+
+def _differences(kind: str, r: Floats, energies: Floats, forces: Floats) -> Floats:
+    """Return absolute differences; entry k belongs to the middle of points k and after."""
+    h = r[1] - r[0]
+    if kind == "C0":
+        return np.abs(np.diff(energies) + 0.5 * h * (forces[1:] + forces[:-1]))
+    if kind == "C1":
+        return np.abs(np.diff(forces, 2))
+    return np.abs(np.diff(forces, 3)) / h
+
+
+def _middle(kind: str, r: Floats, k: int) -> float:
+    width = {"C0": 1, "C1": 2, "C2": 3}[kind]
+    return float(0.5 * (r[k] + r[k + width]))
+
+
+def _suspects(values: Floats, grid: Floats, cutoff: float | None, floor: float) -> list[float]:
+    """Where differences stand out from those a little before and after, and the cutoff."""
+    around = 6
+    padded = np.pad(values, around, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * around + 1)
+    prominence = values / (np.median(windows, axis=1) + floor)
+    chosen: list[float] = [] if cutoff is None or cutoff < grid[0] else [cutoff]
+    for k in np.argsort(-prominence, kind="stable"):
+        if values[k] <= floor:
+            continue  # a jump shows at any spacing
+        r = float(grid[min(k + 1, len(grid) - 1)])
+        if all(abs(r - other) > 3.0 * SPACING for other in chosen):
+            chosen.append(r)
+        if len(chosen) > CANDIDATES:
+            break
+    return chosen
+
+
+def _zoom(kind: str, pull: Pull, calculator: Calculator, r: float) -> tuple[float, float]:
+    """Return the largest difference that is left on the finest grid, and where it is."""
+    half = 2.5 * SPACING
+    while True:
+        grid = np.linspace(max(r - half, 0.5 * pull.first), r + half, POINTS)
+        spacing = grid[1] - grid[0]
+        values = _differences(kind, grid, *pull.scan(calculator, grid))
+        best = int(values.argmax())
+        r = _middle(kind, grid, best)
+        if spacing <= 1.01 * FINEST[kind] or values[best] <= 0.1 * TOLERANCES[kind][0]:
+            return float(values[best]), r
+        half = max(2.5 * spacing, 0.5 * (POINTS - 1) * FINEST[kind])

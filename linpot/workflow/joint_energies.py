@@ -1,0 +1,82 @@
+"""E0 that is fitted together with the coefficients, where no isolated atom says what it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linpot.fitting.factors import FactorSet, triangular
+from linpot.fitting.reference_energies import LEAST_SQUARES, ReferenceEnergies
+from linpot.fitting.ridge import Ridge
+from linpot.workflow.keys import Key, weight_of
+from linpot.workflow.settings import FitSettings
+
+Floats = NDArray[np.float64]
+
+JOINT = "fitted with the functions"
+_RANK = 1e-8  # singular values of compositions below this share of the largest are open
+
+
+def fits_energies_jointly(settings: FitSettings, reference: ReferenceEnergies) -> bool:
+    """
+    Whether E0 is free where isolated atoms are missing.
+
+    Least squares on compositions takes all of the mean energy. Families of few functions cannot
+    give it back, and where all data have one composition it is the mean and nothing else: forces
+    would pay for a learned energy that has to be zero on average.
+    """
+    if settings.e0 == "auto" and settings.family_name != "ace":
+        return True
+    return settings.e0 == "joint" or (settings.e0 == "auto" and reference.undetermined)
+
+
+def with_joint_energies(
+    factors: FactorSet[Key],
+    reference: ReferenceEnergies,
+    settings: FitSettings,
+    scales: Floats,
+) -> tuple[FactorSet[Key], ReferenceEnergies]:
+    """
+    Find E0 by ridge in which its columns cost nothing, and take it off the targets.
+
+    Parameters
+    ----------
+    factors : FactorSet
+        Of ``[X one_body y]``.
+    reference : ReferenceEnergies
+        Those by least squares on compositions are found anew.
+    settings : FitSettings
+    scales : float64[n_features]
+        Of the prior.
+
+    Returns
+    -------
+    factors : FactorSet
+    reference : ReferenceEnergies
+    """
+    elements = list(reference.values)
+    free = np.array([reference.sources[s] == LEAST_SQUARES for s in elements])
+    factor, n_rows = factors.combined(lambda key: weight_of(settings.weights, key))
+    n = len(scales)
+    X, y = factor[:, :n] * scales, factor[:, -1]
+    one_body = factor[:, n:-1] * free
+    left, sizes, right = np.linalg.svd(one_body, full_matrices=False)
+    kept = sizes > _RANK * max(sizes.max(initial=0.0), np.finfo(float).tiny)
+    if n_rows == 0 or not kept.any():
+        return factors, reference
+    span = left[:, kept]
+    rest = np.column_stack([X, y])
+    rest -= span @ (span.T @ rest)
+    ridge = Ridge(settings.penalty).fit_factor(triangular(rest), n_rows)
+    shifts = right[kept].T @ ((span.T @ (y - X @ ridge.coef_)) / sizes[kept])
+    found = replace(
+        reference,
+        values={s: reference.values[s] + float(e) for s, e in zip(elements, shifts, strict=True)},
+        sources={
+            s: JOINT if is_free else reference.sources[s]
+            for s, is_free in zip(elements, free, strict=True)
+        },
+    )
+    return factors.shifted(np.concatenate([np.zeros(n), shifts])), found

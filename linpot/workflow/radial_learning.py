@@ -1,0 +1,284 @@
+"""
+Radial functions of moment tensor potentials, learnt from the data.
+
+The energy is linear in the coefficients c of the functions for given mixtures theta of radial
+polynomials, and smooth in theta. Each round linearises it in both (Gauss-Newton with the damping
+of Levenberg and Marquardt) and solves one ridge problem for both changes; then c is found again by
+ridge alone, and the step is kept if the objective has fallen: variable projection in the form of
+Kaufman. Rows are those of a part of the data. The potential itself is fitted afterwards, to all
+data, with the mixtures found.
+
+References
+----------
+Kaufman, BIT 15, 49 (1975) (variable projection); Novikov et al., Mach. Learn.: Sci. Technol. 2,
+025002 (2021), where all coefficients are found by one quasi-Newton search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linpot.basis.basis import Basis
+from linpot.basis.families import build_basis, parse_family
+from linpot.basis.mtp import Mtp, MtpSpecification, mtp_basis
+from linpot.errors import InputError
+from linpot.fitting.factors import triangular
+from linpot.fitting.reference_energies import find_reference_energies
+from linpot.fitting.ridge import Ridge
+from linpot.fitting.rows import RowBuilder
+from linpot.fitting.targets import Targets, energies_without
+from linpot.model.energy_engine import EnergyEngine
+from linpot.model.feature_engine import FeatureEngine
+from linpot.model.packing import pack
+from linpot.model.pair_batch import PairBatch
+from linpot.model.prediction import Predictions
+from linpot.parallel import run_tasks
+from linpot.structures.batches import batches_of_atoms
+from linpot.structures.dataset import Dataset
+from linpot.structures.structure import Structure
+from linpot.workflow.plan import FitPlan, plan_fit
+from linpot.workflow.settings import FitSettings
+
+ROWS_PER_COLUMN = 20
+"""Rows that learning takes for each unknown: more change little."""
+STEP = 1e-6
+"""Of the mixtures, for derivatives by differences: errors of 1e-5 are as good as none here."""
+
+_FREE = 100.0  # eV: the prior of one-body energies, which are left to the data
+_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-6, 1e3
+_BATCH = 500  # atoms whose energies are differentiated together
+_VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+
+Floats = NDArray[np.float64]
+
+
+def with_learned_radials(
+    train: Dataset,
+    settings: FitSettings,
+    stage: Callable[[str, int], None],
+    advance: Callable[[int], None],
+) -> FitSettings:
+    """
+    Return settings whose radial functions are learnt; others come back as they are.
+
+    Parameters
+    ----------
+    train : Dataset
+    settings : FitSettings
+    stage, advance : callable
+        Hear of the rounds, as `Monitor` in `linpot.workflow.fit`.
+
+    Returns
+    -------
+    FitSettings
+        With the mixtures found in the choices of the family.
+    """
+    family = parse_family(settings.family)
+    if not isinstance(family, Mtp) or family.learn == 0:
+        return settings
+    fixed = replace(settings, family=replace(family, learn=0))
+    stage("radial functions", family.learn)
+    learning = _Learning(train, plan_fit(train, fixed), fixed)
+    for done in range(family.learn):
+        if not learning.improve():
+            break
+        advance(done + 1)
+    advance(family.learn)
+    mixing = {"-".join(pair): rows for pair, rows in learning.specification.mixing.items()}
+    return replace(fixed, family=replace(family, learn=0, mixing=mixing))
+
+
+class _Learning:
+    """
+    One search for mixtures.
+
+    Attributes
+    ----------
+    specification : MtpSpecification
+        With the best mixtures so far.
+    """
+
+    def __init__(self, train: Dataset, plan: FitPlan, settings: FitSettings) -> None:
+        specification = plan.basis.specification
+        if not isinstance(specification, MtpSpecification):
+            raise InputError(f"only family 'mtp' learns radial functions, got {settings.family!r}")
+        self.specification = specification
+        self._settings = settings
+        free = np.full(len(plan.basis.elements), _FREE)
+        self._scales = np.concatenate([settings.prior.scales(plan.basis), free])
+        reference = find_reference_energies(
+            train,
+            energies_without(train, plan.baseline, threads=settings.threads),
+            plan.basis.elements,
+            plan.basis.cutoff,
+            settings.e0,
+        )
+        self._targets = Targets(plan.baseline, reference.values)
+        self._shape = np.array(list(specification.mixing.values())).shape  # pairs, mu, k
+        n_unknown = len(self._scales) + int(np.prod(self._shape))
+        self._sample = _sampled(train, ROWS_PER_COLUMN * n_unknown)
+        self._damping = _DAMPING
+        self._rows = self._linear_rows(specification)
+        self._coefficients, self._penalty = self._solved(self._rows, settings.penalty)
+
+    def improve(self) -> bool:
+        """Take a step; return whether one was found that lowers the objective."""
+        tangent = self._tangent_rows()
+        before = self._objective(self._rows, self._coefficients)
+        while self._damping < _MOST_DAMPING:
+            step = self._gauss_newton(tangent)
+            candidate = self._moved(step)
+            rows = self._linear_rows(candidate)
+            coefficients, _ = self._solved(rows, self._penalty)
+            if self._objective(rows, coefficients) < before:
+                self.specification, self._rows = candidate, rows
+                self._coefficients, self._penalty = self._solved(rows, self._settings.penalty)
+                self._damping = max(self._damping / 10.0, _LEAST_DAMPING)
+                return True
+            self._damping *= 10.0
+        return False
+
+    def _linear_rows(self, specification: MtpSpecification) -> Floats:
+        """Weighted rows ``[features one_body y]`` of the sample, columns scaled by the prior."""
+        engine = FeatureEngine(_basis(specification))
+        rows = self._weighted(engine, engine.design_rows)
+        rows[:, :-1] *= self._scales
+        return rows
+
+    def _tangent_rows(self) -> Floats:
+        """Weighted derivatives of all that is fitted by the mixtures: float64[n_rows, n_theta]."""
+        engine = FeatureEngine(_basis(self.specification))
+        tables = np.array(list(self.specification.mixing.values()))
+        moved = []
+        for k in range(tables.size):
+            other = tables.copy()
+            other.reshape(-1)[k] += STEP
+            moved.append(_basis(self._with(other)))
+        columns = (self._coefficients * self._scales)[: engine.basis.n_features]
+        weights = engine.leaf_weights(
+            [columns[None, a:b] for a, b in pairwise(engine.basis.feature_offsets)]
+        )
+
+        def derivatives(batch: PairBatch) -> list[Floats]:
+            here = _evaluated(engine, batch, weights, self._settings.threads)
+            rows = [np.zeros((len(own), len(moved))) for own in here]
+            for k, basis in enumerate(moved):
+                assert basis.radial_table is not None
+                programs = [
+                    program.with_table(np.ascontiguousarray(basis.radial_table[z]))
+                    for z, program in enumerate(engine.programs)
+                ]
+                there = _evaluated(
+                    EnergyEngine(programs, engine.cutoffs), batch, weights, self._settings.threads
+                )
+                for table, a, b in zip(rows, here, there, strict=True):
+                    table[:, k] = (b - a) / STEP
+            return rows
+
+        return self._weighted(engine, derivatives)[:, : len(moved)]
+
+    def _weighted(
+        self, engine: FeatureEngine, rows_of: Callable[[PairBatch], list[Floats]]
+    ) -> Floats:
+        settings = self._settings
+        builder = RowBuilder.for_data(engine, settings.weights, self._sample)
+        parts = []
+        for structures in batches_of_atoms(self._sample, _BATCH):
+            batch = pack(structures, engine.basis.elements, engine.cutoffs)
+            for structure, target, rows in zip(
+                structures, self._targets(structures), rows_of(batch), strict=True
+            ):
+                for block in builder.weighted(0, structure, target, rows):
+                    weight = settings.weights.of(block.group, block.name)
+                    parts.append(weight * block.rows)
+        return np.concatenate(parts)
+
+    def _solved(self, rows: Floats, penalty: float | str) -> tuple[Floats, float]:
+        ridge = Ridge(penalty).fit_factor(triangular(rows), len(rows))
+        return np.asarray(ridge.coef_), float(ridge.penalty_)
+
+    def _objective(self, rows: Floats, coefficients: Floats) -> float:
+        misfit = rows[:, -1] - rows[:, :-1] @ coefficients
+        return float(misfit @ misfit + self._penalty * coefficients @ coefficients)
+
+    def _gauss_newton(self, tangent: Floats) -> Floats:
+        """Solve for changes of coefficients and mixtures together; return those of mixtures."""
+        features, y = self._rows[:, :-1], self._rows[:, -1]
+        n, m = features.shape[1], tangent.shape[1]
+        sizes = np.maximum(np.linalg.norm(tangent, axis=0), 1e-300)
+        penalties = np.zeros((n + m, n + m + 1))
+        penalties[np.arange(n), np.arange(n)] = np.sqrt(self._penalty)
+        penalties[np.arange(n), -1] = -np.sqrt(self._penalty) * self._coefficients
+        penalties[n + np.arange(m), n + np.arange(m)] = np.sqrt(self._damping)
+        misfit = y - features @ self._coefficients
+        factor = triangular(
+            np.vstack([np.column_stack([features, tangent / sizes, misfit]), penalties])
+        )
+        corner = factor[n : n + m, n:]
+        return np.asarray(np.linalg.lstsq(corner[:, :m], corner[:, m])[0]) / sizes
+
+    def _moved(self, step: Floats) -> MtpSpecification:
+        tables = np.array(list(self.specification.mixing.values())) + step.reshape(self._shape)
+        return self._with(_orthonormal(tables, len(self.specification.elements)))
+
+    def _with(self, tables: Floats) -> MtpSpecification:
+        return self.specification.with_mixing(
+            dict(zip(self.specification.mixing, tables, strict=True))
+        )
+
+
+def _basis(specification: MtpSpecification) -> Basis:
+    return mtp_basis(specification, build_basis(specification).programs[0])
+
+
+def _orthonormal(tables: Floats, n_species: int) -> Floats:
+    """
+    Make the radial functions around each centre species orthonormal, the lower mu first.
+
+    Adding a function of lower mu to one of higher mu, or scaling one, changes no potential: moments
+    of lower mu have lower levels, so that every contraction that this brings is there as well.
+    """
+    _, n_mu, n_base = tables.shape
+    made = np.empty_like(tables)
+    for z in range(n_species):  # pairs are in the order centre, neighbor
+        own = slice(z * n_species, (z + 1) * n_species)
+        wide = tables[own].transpose(1, 0, 2).reshape(n_mu, -1)  # [mu, neighbor and polynomial]
+        q, r = np.linalg.qr(wide.T)
+        signs = np.where(np.diag(r) < 0.0, -1.0, 1.0)
+        made[own] = (q * signs).T.reshape(n_mu, n_species, n_base).transpose(1, 0, 2)
+    return made
+
+
+def _sampled(train: Dataset, n_rows: int) -> list[Structure]:
+    """Take structures at equal intervals, so many that they have about so many rows."""
+    available = int(train.contents.rows.sum())
+    stride = max(1, available // max(1, n_rows))
+    return [structure for k, structure in enumerate(train) if k % stride == 0]
+
+
+def _evaluated(
+    engine: EnergyEngine,
+    batch: PairBatch,
+    weights: list[Floats],
+    threads: int,
+) -> list[Floats]:
+    """Return energy, virial and forces of every structure, in the order of design rows."""
+
+    def result(energies: Floats, *summed: Floats) -> Predictions:
+        return Predictions.of_atoms(batch.first_atoms, energies[:, 0], *summed)
+
+    work = engine.work_on(batch, weights, result)
+    run_tasks(lambda task: task(), work.tasks, threads)
+    found = work.result()
+    assert found.forces is not None
+    assert found.virials is not None
+    rows = []
+    for s, (a, b) in enumerate(pairwise(batch.first_atoms.tolist())):
+        virial = [found.virials[s][i, j] for i, j in _VOIGT]
+        rows.append(np.concatenate([[found.energies[s]], virial, found.forces[a:b].ravel()]))
+    return rows

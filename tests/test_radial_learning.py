@@ -1,0 +1,118 @@
+"""Radial functions that are learnt: derivatives, freedom that is none, and what learning brings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+
+import linpot
+from linpot.basis.families import build_basis
+from linpot.basis.mtp import Mtp
+from linpot.basis.radial import RadialParameters
+from linpot.model.feature_engine import FeatureEngine
+from linpot.model.linear_potential import LinearPotential
+from linpot.model.packing import pack
+from linpot.model.sum import learned_part
+from linpot.structures.dataset import Dataset
+from linpot.workflow.fit import run_fit
+from linpot.workflow.plan import plan_fit
+from linpot.workflow.radial_learning import _Learning, _orthonormal
+from linpot.workflow.settings import FitSettings
+from tests.laws.cases import structure_for
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    """Copper and gold at random strains, labelled by effective medium theory."""
+    rng = np.random.default_rng(0)
+    images = []
+    for k in range(12):
+        atoms = bulk("Cu", cubic=True, a=3.6 + 0.05 * (k % 4)) * (2, 1, 1)
+        atoms.symbols[rng.choice(8, size=3, replace=False)] = "Au"
+        atoms.set_cell(atoms.cell.array + rng.normal(size=(3, 3)) * 0.1, scale_atoms=True)
+        atoms.rattle(0.15, seed=k)
+        atoms.calc = EMT()
+        energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)
+        images.append(atoms)
+    return Dataset.from_atoms(images)
+
+
+def settings_of(**choices) -> FitSettings:
+    family = Mtp(level=8, n_radial=5, **choices)
+    return FitSettings(family=family, cutoff=4.5, baseline="none", allow_holes=True)
+
+
+@pytest.fixture(scope="module")
+def learning(data) -> _Learning:
+    settings = settings_of(learn=0)
+    return _Learning(data, plan_fit(data, settings), settings)
+
+
+def test_learning_lowers_the_errors_that_are_left(data):
+    before = run_fit(data, settings=settings_of(learn=0))
+    after = run_fit(data, settings=settings_of(learn=4))
+    for name in ("energy", "forces"):
+        assert after.train["all"][name]["rmse"] < 0.8 * before.train["all"][name]["rmse"]
+    specifications = [learned_part(r.potential).basis.specification for r in (before, after)]
+    assert specifications[0].mixing != specifications[1].mixing
+    assert after.potential.n_functions == before.potential.n_functions
+
+
+def test_rows_of_mixtures_are_derivatives_of_predictions(learning):
+    """A step in all mixtures changes predictions as the rows say, to first order."""
+    tangent = learning._tangent_rows()
+    coefficients = learning._coefficients
+    tables = np.array(list(learning.specification.mixing.values()))
+    direction = np.random.default_rng(1).normal(size=tables.shape)
+    change = []
+    step = 1e-4
+    for sign in (1.0, -1.0):
+        rows = learning._linear_rows(learning._with(tables + sign * step * direction))
+        change.append(rows[:, :-1] @ coefficients)
+    found = (change[0] - change[1]) / (2 * step)
+    expected = tangent @ direction.ravel()
+    # differences of 1e-6 err by 1e-6 of the second derivative, which is about the first
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    assert np.abs(expected).max() > 1e-2
+
+
+def test_orthonormal_mixtures_span_the_same_potentials(learning):
+    """Lower mu added to higher ones change the functions, but not what they can do."""
+    elements = ("Si", "Ge")
+    rng = np.random.default_rng(2)
+    mixing = {f"{a}-{b}": rng.normal(size=(2, 4)) for a in elements for b in elements}
+    radial = {
+        pair: RadialParameters(4.0, 2.0) for pair in (("Si", "Si"), ("Si", "Ge"), ("Ge", "Ge"))
+    }
+    specification = Mtp(level=8, n_radial=4, mixing=mixing).specify(elements, radial)
+    tables = np.array(list(specification.mixing.values()))
+    other = specification.with_mixing(
+        dict(zip(specification.mixing, _orthonormal(tables, 2), strict=True))
+    )
+    rows = []
+    for own in (specification, other):
+        basis = build_basis(own)
+        potential = LinearPotential(basis, np.zeros(basis.n_features), {"Si": 0.0, "Ge": 0.0})
+        structure = structure_for("triclinic", potential)
+        engine = FeatureEngine(basis)
+        rows.append(engine.design_rows(pack([structure], basis.elements, engine.cutoffs))[0])
+    for a, b in (rows, rows[::-1]):
+        scales = np.linalg.norm(a, axis=0)
+        coefficients = np.linalg.lstsq(a / scales, b)[0]
+        # rows of few atoms: the functions are nearly dependent, and rounding grows
+        np.testing.assert_allclose(a / scales @ coefficients, b, atol=1e-7 * np.abs(b).max())
+
+
+def test_learnt_potential_is_saved_with_its_radial_functions(data, tmp_path):
+    potential = run_fit(data, settings=settings_of(learn=1)).potential
+    linpot.save(potential, tmp_path / "m.linpot")
+    again = linpot.load(tmp_path / "m.linpot")
+    assert again.predict(data[0]).energy == potential.predict(data[0]).energy
+    old, new = (learned_part(p).basis.specification for p in (potential, again))
+    assert old == new
+    rebuilt = build_basis(new)
+    np.testing.assert_array_equal(rebuilt.radial_table, learned_part(again).basis.radial_table)

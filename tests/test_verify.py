@@ -1,0 +1,177 @@
+"""A sound calculator passes, planted faults are found by the checks that name them."""
+
+from __future__ import annotations
+
+import json
+
+import broken_calculators as broken
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from click.testing import CliRunner
+
+import linpot
+from linpot.cli.main import linpot as command
+from linpot.validation.findings import Check, Findings
+from linpot.validation.verification import LAWS
+
+ELEMENTS = ["Cu", "Ni"]
+FAULTS = [
+    (broken.WrongForceSign, "forces"),
+    (broken.WrongForceOfOneAtom, "forces"),
+    (broken.WrongStress, "stress"),
+    (broken.CutWithoutSmoothing, "smoothness"),
+    (broken.KinkedEnergy, "smoothness"),
+    (broken.KinkedForce, "smoothness"),
+    (broken.StepInside, "smoothness"),
+    (broken.NotExtensive, "supercells"),
+    (broken.NotExtensive, "far copies"),
+    (broken.OrderDependent, "permutation"),
+    (broken.DependsOnOrigin, "translation"),
+    (broken.DependsOnDirection, "rotation"),
+    (broken.Chiral, "reflection"),
+    (broken.ForgetsImages, "images"),
+    (broken.ForgetsImages, "supercells"),
+    (broken.CountsCalls, "reproducibility"),
+    (broken.KeepsAList, "reproducibility"),
+    (broken.Noisy, "reproducibility"),
+    (broken.SharesScratch, "threads"),
+    (broken.Remembers, "memory"),
+    (broken.KnowsEverything, "species"),
+    (broken.KnowsLess, "species"),
+    (broken.ReturnsNaN, "smoothness"),
+]
+
+
+def verified(calculator, *only: str) -> linpot.Verification:
+    # scans of one element take a fraction of the time
+    elements = ["Cu"] if "smoothness" in only else ELEMENTS
+    return linpot.verify(calculator, elements=elements, cutoff=broken.CUTOFF, only=only)
+
+
+def test_a_sound_calculator_passes_every_check():
+    found = verified(broken.SmoothMorse)
+    assert found.passed, [line for check in found.checks for line in check.failures]
+    assert [check.name for check in found.checks] == [law.name for law in LAWS]
+    assert all(check.status == "passed" for check in found.checks)
+
+
+@pytest.mark.parametrize(("calculator", "name"), FAULTS)
+def test_a_planted_fault_is_found(calculator, name):
+    found = verified(calculator, name)
+    assert found.failed == [name]
+    assert found[name].failures
+
+
+def test_a_jump_is_found_where_it_is():
+    [line, *_] = verified(broken.StepInside, "smoothness")["smoothness"].failures
+    assert "energy jumps by 2e-05 eV" in line
+    assert "at 3.1234 A" in line
+
+
+def test_a_kink_of_the_force_is_no_jump_of_the_energy():
+    lines = verified(broken.KinkedForce, "smoothness")["smoothness"].failures
+    assert all("force constant jumps" in line for line in lines)
+    assert any("at 4.5000 A" in line for line in lines)
+
+
+def test_a_wrong_force_is_found_at_its_atom():
+    lines = verified(broken.WrongForceOfOneAtom, "forces")["forces"].failures
+    assert any("atom 7 along y" in line for line in lines)
+    assert not any("along x" in line or "along z" in line for line in lines if "atom" in line)
+
+
+def test_an_exception_fails_the_check_and_is_told():
+    class Refuses(broken.SmoothMorse):
+        def answer(self, atoms):
+            if len(atoms) == 16:
+                raise RuntimeError("too many atoms")
+            return super().answer(atoms)
+
+    found = verified(Refuses, "supercells")
+    assert "RuntimeError: too many atoms" in found["supercells"].failures[0]
+
+
+def test_one_calculator_cannot_be_asked_twice_at_a_time():
+    found = verified(broken.SmoothMorse(), "threads")
+    assert found["threads"].status == "left out"
+    assert found.passed
+
+
+def test_an_interaction_that_falls_off_is_no_fault():
+    salt = linpot.Coulomb({"Na": 1.0, "Cl": -1.0})
+    found = linpot.verify(salt, only=["far copies", "images", "supercells", "periodicity"])
+    assert found.passed, [line for check in found.checks for line in check.failures]
+    assert "long-ranged" in found["far copies"].findings.notes[0]
+
+
+def test_own_structures_are_checked():
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.05, seed=1)
+    found = linpot.verify(EMT, structures=[atoms], only=["forces"])
+    where = [d.where for d in found["forces"].findings.deviations]
+    assert any(w.startswith("Cu4 TTT") for w in where)
+    assert found.elements == ("Cu",)
+
+
+def test_slack_widens_tolerances():
+    assert not verified(broken.StepInside, "smoothness").passed
+    loose = linpot.verify(
+        broken.StepInside, elements=["Cu"], cutoff=broken.CUTOFF, only=["smoothness"], slack=1e6
+    )
+    assert loose.passed
+
+
+def test_not_a_number_is_no_small_deviation():
+    findings = Findings()
+    findings.add("energy", float("nan"), 1e-6, "eV", "somewhere")
+    findings.add("energy", 0.0, 1e-6, "eV", "elsewhere")
+    check = Check("name", "law", "reason", findings)
+    assert check.status == "failed"
+    assert findings.worst.where == "somewhere"
+    json.dumps(check.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "`elements` must name what the calculator knows"),
+        ({"elements": ["Xx"]}, "`elements` must be chemical symbols, got 'Xx'"),
+        ({"elements": ["Cu"], "only": ["beauty"]}, "`only` must be one of"),
+        ({"elements": ["Cu"], "slack": -1.0}, "`slack` must be a positive"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(linpot.InputError, match=message):
+        linpot.verify(EMT, **arguments)
+
+
+def test_what_makes_no_calculator_is_refused():
+    with pytest.raises(linpot.InputError, match="must return an ASE calculator, got dict"):
+        linpot.verify(dict, elements=["Cu"])
+    with pytest.raises(linpot.InputError, match=r"must be a file or 'package\.module:Name'"):
+        linpot.verify("ase.calculators.emt:TME", elements=["Cu"])
+
+
+def test_command_passes_a_sound_calculator(tmp_path):
+    arguments = ["broken_calculators:SmoothMorse", "--elements", "Cu,Ni", "--cutoff", "4.5"]
+    path = tmp_path / "found.json"
+    run = CliRunner().invoke(
+        command, ["verify", *arguments, "--only", "forces,images", "--json", str(path)]
+    )
+    assert run.exit_code == 0, run.output
+    assert "All checks passed." in run.output
+    assert json.loads(path.read_text())["passed"] is True
+
+
+def test_command_fails_a_broken_calculator_visibly():
+    arguments = ["broken_calculators:WrongForceSign", "--elements", "Cu,Ni", "--only", "forces"]
+    run = CliRunner().invoke(command, ["verify", *arguments])
+    assert run.exit_code == 1
+    assert "1 of 1 checks failed." in run.output
+    assert "-dE/dr" in run.output
+
+
+def test_command_tells_wrong_input():
+    run = CliRunner().invoke(command, ["verify", "no_such.linpot"], standalone_mode=False)
+    assert isinstance(run.exception, linpot.InputError)
