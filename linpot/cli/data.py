@@ -31,11 +31,12 @@ from linpot.curation.repair import Repair
 from linpot.curation.rewrite import Rewritten, convert_data, merge_data, split_data
 from linpot.curation.splitting import WAYS
 from linpot.errors import InputError
-from linpot.io.datasets import STRUCTURE_MEMORY, format_by_name, read_dataset
+from linpot.io.datasets import STRUCTURE_MEMORY, read_dataset
 from linpot.io.json_file import write_json
+from linpot.io.structure_writing import format_by_name
 
-FOUND = 1
-"""Exit code of a check that found something."""
+FOUND, WRONG_INPUT = 1, 2
+"""Exit codes: of a check that found something, and of a command that cannot be run."""
 
 _COLORS = {"certain": "red", "likely": "yellow", "note": "cyan"}
 
@@ -51,9 +52,13 @@ def structure_memory_option(function: Any) -> Any:
     )(function)
 
 
-@click.group()
-def data() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def data(ctx: click.Context) -> None:
     """Look at labelled structures, and mend, convert, split or merge them."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(WRONG_INPUT)
 
 
 @data.command()

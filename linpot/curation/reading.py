@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from linpot.errors import InputError
-from linpot.io.datasets import STRUCTURE_MEMORY, PathLike, stream_structures
+from linpot.io.datasets import STRUCTURE_MEMORY, stream_structures
+from linpot.io.file_endings import PathLike
 from linpot.io.structure_file import hold_structures
 from linpot.structures.from_atoms import label_structure
 from linpot.structures.labels import AUTOMATIC, LabelKeys, has_key

@@ -15,7 +15,9 @@ from linpot.curation.repair import Repair
 from linpot.curation.splitting import assign_parts
 from linpot.errors import InputError
 from linpot.io.atomic import check_output, write_atomically
-from linpot.io.datasets import PathLike, format_by_name, stream_structures, write_structures
+from linpot.io.datasets import stream_structures
+from linpot.io.file_endings import PathLike
+from linpot.io.structure_writing import format_by_name, write_structures
 from linpot.structures.from_atoms import label_structure
 from linpot.structures.labels import AUTOMATIC, NAMES, LabelKeys
 from linpot.structures.structure import INITIAL_CHARGES, Structure
