@@ -70,7 +70,8 @@ _OPTIONS = (
     click.option(
         "--charges",
         type=Value("RUNG", checked_charges),
-        help="Charges that move with the atoms: local (from reference charges and dipoles), latent "
+        help="Charges that move with the atoms: local (from reference charges, dipoles), qeq and "
+        "self_consistent (equilibrated, from charges, then from energies and forces too), latent "
         "(from energies and forces), with settings as in local:n_functions=300,width=0.8.",
     ),
     click.option(
