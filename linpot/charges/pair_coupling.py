@@ -50,11 +50,17 @@ class CoupledPairs:
         Raises
         ------
         InputError
-            If the basis has fewer.
+            If the basis has fewer, or radial functions of another kind.
         """
-        if n_radial > basis.radial_recurrence.shape[2]:
+        recurrence = basis.radial_recurrence
+        if recurrence is None:
             raise InputError(
-                f"`n_radial` of the coupling must be at most {basis.radial_recurrence.shape[2]}, "
+                "couplings need a basis of the ACE family, got radial functions from a "
+                f"{basis.radial_kind}"
+            )
+        if n_radial > recurrence.shape[2]:
+            raise InputError(
+                f"`n_radial` of the coupling must be at most {recurrence.shape[2]}, "
                 f"those of the basis, got {n_radial}"
             )
         totals = batch.counts.sum(axis=1)
@@ -78,7 +84,7 @@ class CoupledPairs:
             values[own], slopes[own] = radial_functions(
                 distances[own],
                 RadialParameters(*basis.radial_parameters[a, b]),
-                basis.radial_recurrence[a, b, :n_radial],
+                recurrence[a, b, :n_radial],
             )
         return cls(
             centers, neighbors, species, vectors / distances[:, None], distances, values, slopes
