@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.charges_tables import local_charges
+from benchmarks.dispersion_tables import dispersion
+from benchmarks.families_tables import families
 from benchmarks.record import RESULTS
 from benchmarks.selection_tables import grades, selection
 from benchmarks.uncertainty_tables import uncertainty
@@ -369,43 +371,21 @@ def walls() -> str:
     return "\n".join([*lines, "", _origin(results)])
 
 
+DOCS = README.parent / "docs"
+TABLE = ("<!-- table: begin -->", "<!-- table: end -->")
+LOCAL = ("<!-- local: begin -->", "<!-- local: end -->")
+
 PAGES = {
     README: (BEGIN, END, tables),
-    README.parent / "docs" / "decisions.md": (
-        "<!-- table: begin -->",
-        "<!-- table: end -->",
-        decisions,
-    ),
-    README.parent / "docs" / "lammps.md": (
-        "<!-- table: begin -->",
-        "<!-- table: end -->",
-        lammps,
-    ),
-    README.parent / "docs" / "repulsion.md": (
-        "<!-- table: begin -->",
-        "<!-- table: end -->",
-        walls,
-    ),
-    README.parent / "docs" / "selection.md": (
-        "<!-- table: begin -->",
-        "<!-- table: end -->",
-        selection,
-    ),
-    README.parent / "docs" / "uncertainty.md": (
-        "<!-- table: begin -->",
-        "<!-- table: end -->",
-        error_bars,
-    ),
-    README.parent / "docs" / "electrostatics.md": (
-        "<!-- table: begin -->",
-        "<!-- table: end -->",
-        electrostatics,
-    ),
-    README.parent / "docs" / "charges.md": (
-        "<!-- local: begin -->",
-        "<!-- local: end -->",
-        local_charges,
-    ),
+    DOCS / "decisions.md": (*TABLE, decisions),
+    DOCS / "lammps.md": (*TABLE, lammps),
+    DOCS / "repulsion.md": (*TABLE, walls),
+    DOCS / "selection.md": (*TABLE, selection),
+    DOCS / "uncertainty.md": (*TABLE, error_bars),
+    DOCS / "families.md": (*TABLE, families),
+    DOCS / "electrostatics.md": (*TABLE, electrostatics),
+    DOCS / "dispersion.md": (*TABLE, dispersion),
+    DOCS / "charges.md": (*LOCAL, local_charges),
 }
 
 

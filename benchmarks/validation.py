@@ -28,6 +28,8 @@ import linpot
 from benchmarks.record import RESULTS, write_results
 from benchmarks.silicon_data import Runner
 from linpot.constants import GPA_PER_EV_A3
+from linpot.report.figures import save_figure
+from linpot.report.validation_figures import draw_curves
 from linpot.uncertainty.properties import with_error_bars
 from linpot.validation.bulk_properties import STRAIN, equation_of_state
 from linpot.validation.crystals import ground_state
@@ -36,6 +38,7 @@ from linpot.validation.quantities import Case
 
 THREADS = len(os.sched_getaffinity(0))
 REFERENCES = "silicon_references"
+FIGURES = Path(__file__).resolve().parents[1] / "docs" / "figures"
 LENGTH = 6.0  # A: two primitive cells along each vector, 16 atoms
 LEVEL, N_MEMBERS = 0.9, 20
 
@@ -143,6 +146,8 @@ def compare(n_functions: int) -> dict[str, Any]:
     bars = with_error_bars(of_potential, potential, n_members=N_MEMBERS, level=LEVEL)
     started = time.perf_counter()
     full = linpot.validate(potential, bulk("Si", a=5.40), references=known, n_members=0)
+    figure = draw_curves(full.curves, "shipped silicon data, LDA")
+    save_figure(figure, FIGURES / "validation.svg", overwrite=True)
     rows = {
         name: {
             "reference": known[name],

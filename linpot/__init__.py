@@ -27,6 +27,9 @@ from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.calculators.extrapolation_watch import ExtrapolationWatch
 from linpot.calculators.lammps_driver import LammpsDriver
 from linpot.calculators.uncertain_calculator import UncertainCalculator
+from linpot.charges.equilibrated_charges import EquilibratedCharges
+from linpot.charges.equilibrated_fit import fit_equilibrated
+from linpot.charges.equilibrated_rungs import EquilibratedRung, SelfConsistentRung
 from linpot.charges.local_charges import LocalCharges
 from linpot.charges.local_rungs import LatentRung, LocalRung
 from linpot.charges.lode import LodePotential, LodeRung
@@ -100,6 +103,8 @@ __all__ = [
     "DiskCache",
     "Dispersion",
     "EnergyModel",
+    "EquilibratedCharges",
+    "EquilibratedRung",
     "ErrorBars",
     "ExtrapolationError",
     "ExtrapolationWatch",
@@ -134,6 +139,7 @@ __all__ = [
     "Repair",
     "Ridge",
     "Selection",
+    "SelfConsistentRung",
     "SmoothnessPrior",
     "Snap",
     "Soap",
@@ -158,6 +164,7 @@ __all__ = [
     "find_noise_levels",
     "fit",
     "fit_coefficients",
+    "fit_equilibrated",
     "fit_with_error_bars",
     "learned_part",
     "load",

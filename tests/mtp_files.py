@@ -56,7 +56,7 @@ def make_text(seed: int = 0) -> str:
         f"alpha_index_times = {_braces(TIMES)}",
         f"alpha_scalar_moments = {len(MAPPING)}",
         "alpha_moment_mapping = {" + ", ".join(map(str, MAPPING)) + "}",
-        "species_coeffs = {-4.25, -2.5}",
+        "species_coeffs = {-2.5, -1.25}",
         "moment_coeffs = {"
         + ", ".join(f"{c:.15e}" for c in rng.normal(size=len(MAPPING)) * 0.3)
         + "}",

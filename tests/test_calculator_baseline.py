@@ -256,7 +256,8 @@ def test_tblite_is_known_by_name():
     # what came before does not matter: no start from the density of another structure
     model = CalculatorBaseline("tblite")
     model.predict(structure_from_atoms(molecule("H2O2")))
-    assert np.array_equal(model.predict(structure_from_atoms(molecule("H2O"))).forces, found.forces)
+    again = model.predict(structure_from_atoms(molecule("H2O"))).forces
+    assert np.allclose(again, found.forces, rtol=0, atol=1e-8)  # its threads add up in any order
     with pytest.raises(InputError, match="`method` must be one of GFN1-xTB, GFN2-xTB, IPEA1-xTB"):
         CalculatorBaseline("tblite", {"method": "PM6"}).predict(
             structure_from_atoms(molecule("H2"))
@@ -287,5 +288,5 @@ def test_dimers_are_not_scanned_with_calculators():
     settings = linpot.FitSettings(n_functions=20, baseline=["zbl", CalculatorBaseline("counting")])
     result = linpot.run_fit(data, settings=settings)
     assert COUNTS["calls"] == before + 4
-    assert any("dimers were checked without calculator" in note for note in result.notes)
+    assert any("checked without calculator" in note for note in result.notes)
     assert result.walls.dimers[0].is_repulsive

@@ -285,7 +285,7 @@ def test_weights_on_the_command_line_reach_the_fit(folder, workplace):
             ["--baseline", "d4"],
             "d3, tblite, none, or several of them with commas, got 'd4'",
         ),
-        (["--family", "mtp"], "--family"),
+        (["--family", "moments"], "`family` must be one of"),
         (["--threads", "0"], "`threads` must be a whole number of at least 1, got 0"),
         (["--energy-key", "dft"], "`energy` key must be in at least one structure"),
         (["--test", "absent.xyz"], "`path` must be an existing file, got 'absent.xyz'"),

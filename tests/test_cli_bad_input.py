@@ -7,9 +7,6 @@ from pathlib import Path
 
 import ase.io
 import pytest
-from ase import Atoms
-from ase.build import bulk
-from ase.calculators.singlepoint import SinglePointCalculator
 from pair_data import rattled
 from test_cli import assert_refused, run
 
@@ -38,7 +35,7 @@ TEXTS = {
     "flat.extxyz": FRAME.replace("0 0 5", "0 5 0"),
     "two_energies.extxyz": FRAME.replace("energy=-1.0", "energy=-1.0 REF_energy=-2.0"),
     "stress_shape.extxyz": FRAME.replace("energy", 'stress="1 2 3 4 5" energy'),
-    "asymmetric.extxyz": FRAME.replace("energy", 'stress="1 2 0 0 1 0 0 0 1" energy'),
+    "asymmetric.extxyz": FRAME.replace("energy", 'virial="1 2 0 0 1 0 0 0 1" energy'),
     "slab_stress.extxyz": FRAME.replace("energy", 'stress="1 0 0 0 1 0 0 0 1" energy').replace(
         "T T T", "T T F"
     ),
@@ -92,12 +89,12 @@ FILES = [  # every command that reads structures says the same
     ("flat.extxyz", "linearly dependent lattice vectors"),
     ("two_energies.extxyz", "two values of energy that differ"),
     ("stress_shape.extxyz", "expecting special 3x3 matrix"),
-    ("asymmetric.extxyz", "`stress` must be symmetric"),
+    ("asymmetric.extxyz", "`virial` must be symmetric"),
     ("slab_stress.extxyz", "needs a cell that is periodic in three directions"),
-    ("weight.extxyz", "must be a non-negative number, got -1"),
+    ("weight.extxyz", "must be a non-negative number"),
     ("bytes.extxyz", "must be text"),
     ("broken.extxyz.gz", "must be a complete .gz file"),
-    ("broken.json", "cannot read structure 0: 'Lattice' is missing"),
+    ("broken.json", "cannot read structure 0: 'AtomTypes' is missing"),
     ("unit.json", "PositionsStyle must be one of angstrom, bohr, got 'furlong'"),
     ("open.data", "must have an 'end'"),
     ("twice.data", "expected 'end' before the next 'begin'"),
@@ -127,13 +124,12 @@ def test_bad_files_are_refused_in_one_line(workplace, file, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["data"], "Missing command"),
         (["data", "chek", GOOD], "No such command 'chek'"),
         (["data", "check"], "Missing argument 'FILE...'"),
         (["data", "check", "cut.extxyz"], "the file ends inside frame 1"),
         (["data", "check", "absent.extxyz"], "must be an existing file"),
         (["data", "check", GOOD, "--test", "absent.extxyz"], "must be an existing file"),
-        (["data", "check", GOOD, "--json", GOOD], "--json must not be a file that is read"),
+        (["data", "check", GOOD, "--json", GOOD, "--overwrite"], "must not be a file that is"),
         (["data", "check", GOOD, "--json", "no/x.json"], "create it first"),
         (["data", "check", GOOD, "--per-group", "few"], "`per_group` must be a whole number"),
         (["data", "check", GOOD, "--energy-key", "E0"], "`energy` key must be in at least one"),
@@ -158,7 +154,10 @@ def test_bad_files_are_refused_in_one_line(workplace, file, message):
         (["data", "convert", GOOD, "-o", "o.xyz", "--subtract-atoms", "Si=-1"], "energy of Cu"),
         (["data", "convert", GOOD, "-o", "o.xyz", "--subtract-atoms", "Xx=1"], "name elements"),
         (["data", "convert", GOOD, "-o", "o.xyz", "--subtract-atoms", "Cu"], "must be like"),
-        (["data", "convert", "frame.pckl.gzip", "-o", "o.xyz", "--trust-pickle"], "pickled data"),
+        (
+            ["data", "convert", "frame.pckl.gzip", "-o", "o.xyz", "--trust-pickle"],
+            "must be a pickled data frame",
+        ),
         (
             ["data", "convert", GOOD, "-o", "o.xyz", "--stress-is-virial", "--virial-is-stress"],
             "only one of",
@@ -182,7 +181,7 @@ def test_bad_files_are_refused_in_one_line(workplace, file, message):
         (["fit", "--config", "bad.toml"], "must be a TOML file"),
         (["fit", "--config", "typo.toml"], "did you mean n_functions"),
         (["fit", GOOD, "--config", "list.toml"], "`n_functions` must be a whole number"),
-        (["fit", GOOD, "--test", GOOD, "-o", GOOD], "--output must not be a file that is read"),
+        (["fit", GOOD, "-o", GOOD, "--overwrite"], "--output must not be a file that is read"),
         (["fit", "bare.extxyz"], "no structure has an energy, forces or a stress"),
         (["evaluate", "bad.toml", GOOD], "not a linpot potential"),
         (["info", "absent.linpot"], "absent.linpot"),
@@ -193,6 +192,12 @@ def test_bad_flags_are_refused_in_one_line(workplace, arguments, message):
     before = {name: Path(name).stat().st_mtime_ns for name in os.listdir()}
     assert_refused(run(*arguments), message)
     assert {name: Path(name).stat().st_mtime_ns for name in os.listdir()} == before
+
+
+def test_no_data_command_shows_the_help(workplace):
+    result = run("data")
+    assert result.exit_code == 2
+    assert "Commands:" in result.stderr
 
 
 def test_merge_that_fails_leaves_nothing(workplace):
@@ -216,11 +221,3 @@ def test_split_that_fails_leaves_no_part(workplace, monkeypatch):
     result = run("data", "split", GOOD, "--parts", "train=0.5,test=0.5", "-o", "part.extxyz")
     assert_refused(result, "No space left on device")
     assert sorted(os.listdir()) == before
-
-
-def test_databases_with_stale_results_are_refused(workplace):
-    calculator = SinglePointCalculator(bulk("Cu"), energy=-1.0)
-    atoms = Atoms("Cu", cell=[3, 3, 3], pbc=True)
-    atoms.calc = calculator
-    ase.io.write("old.traj", bulk("Cu"))
-    assert_refused(run("fit", "old.traj"), "no structure has an energy")

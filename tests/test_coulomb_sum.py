@@ -378,7 +378,7 @@ def test_invalid_options_are_refused_with_their_value(wrong, message):
 
 
 def test_mesh_without_bounds_is_refused(monkeypatch):
-    monkeypatch.setattr("linpot.electrostatics.particle_mesh.MOST_POINTS", 1000)
+    monkeypatch.setattr("linpot.electrostatics.charge_mesh.MOST_POINTS", 1000)
     with pytest.raises(InputError, match=r"must have at most 1000 points, got \d+ x \d+ x \d+"):
         CoulombSum(CASES["triclinic"][0], method="mesh", accuracy=1e-6)
 

@@ -89,7 +89,8 @@ def test_input_data_is_read_like_by_ase(source, tmp_path):
     reader = pytest.importorskip("ase.io.runner").read_runnerdata
     convert_data(source, tmp_path / "input.data")
     ours = list(stream_structures(tmp_path / "input.data"))
-    theirs = list(reader(str(tmp_path / "input.data"), index=slice(None)))
+    with (tmp_path / "input.data").open() as stream:
+        theirs = list(reader(stream, index=slice(None)))
     assert len(ours) == len(theirs) == 9
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.positions, b.positions, rtol=1e-8, atol=1e-10)
@@ -281,6 +282,8 @@ def test_vasp_files_are_read_with_their_labels(tmp_path):
     text = f"""<?xml version="1.0"?><modeling>
 <atominfo><array name="atoms"><set><rc><c>Si</c><c>1</c></rc><rc><c>Si</c><c>1</c></rc></set>
 </array></atominfo>
+<kpoints><varray name="kpointlist"><v>0.0 0.0 0.0</v></varray>
+<varray name="weights"><v>1.0</v></varray></kpoints>
 {structure.replace("<structure>", '<structure name="initialpos">')}
 <calculation><scstep><energy><i name="e_fr_energy">-10.5</i><i name="e_wo_entrp">-10.5</i>
 <i name="e_0_energy">-10.5</i></energy></scstep>{structure}

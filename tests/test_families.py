@@ -107,12 +107,13 @@ def test_mixed_species_equal_the_naive_evaluation(n_mixtures):
     assert_equals_naive(random_potential(basis), rattled(elements))
 
 
-def test_random_mixtures_are_orthonormal_and_nested():
+def test_mixtures_are_the_sum_and_random_ones_orthonormal_and_nested():
     few, many = Mixing(3).table(EIGHT, 4), Mixing(3).table(EIGHT, 9)
     assert (few == many[:, :4]).all()
     for n in range(9):
         assert np.allclose(many[:, n] @ many[:, n].T, np.eye(3), atol=1e-14)
-    assert not np.allclose(many[:, 0], many[:, 1])
+    assert np.allclose(many[0], 1 / np.sqrt(8), atol=1e-15)
+    assert not np.allclose(many[1:, 0], many[1:, 1])
     assert not np.allclose(many, Mixing(3, seed=1).table(EIGHT, 9))
 
 

@@ -13,7 +13,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 import linpot
 from linpot.errors import FileFormatError, InputError
-from linpot.io.datasets import read_structures, write_structures
+from linpot.io.datasets import read_structures
+from linpot.io.structure_writing import write_structures
 from tests.test_cli import assert_refused, run
 
 TEXT = """\

@@ -16,7 +16,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from linpot.errors import FileFormatError, InputError
 from linpot.io.atomic import check_output, write_atomically
-from linpot.io.datasets import read_dataset, read_structures, write_structures
+from linpot.io.datasets import read_dataset, read_structures
+from linpot.io.structure_writing import write_structures
 from linpot.structures.dataset import Dataset
 from linpot.structures.labels import LabelKeys
 

@@ -130,7 +130,7 @@ def test_isolated_atoms_that_contradict_each_other_are_refused():
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("mean", "`e0` must be one of auto, isolated, least-squares, got 'mean'"),
+        ("mean", "`e0` must be one of auto, isolated, joint, least-squares, got 'mean'"),
         ({"Ge": 1.0}, "`e0` must name elements of the data (O, Si), got 'Ge'"),
         ({"O": float("nan")}, "`e0['O']` must be finite"),
         ("isolated", "needs an isolated atom of every element, O, Si is missing"),

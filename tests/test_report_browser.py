@@ -1,4 +1,8 @@
-"""The page in a real browser, where there is one: no errors, charts to be seen, hover at work."""
+"""
+The page in a real browser: no errors, charts to be seen, hover at work.
+
+Skipped without selenium, chromium and chromedriver.
+"""
 
 from __future__ import annotations
 

@@ -8,22 +8,24 @@ import pytest
 from ase.build import bulk
 
 import linpot
+from linpot.validation.crystals import ground_state
+from linpot.validation.quantities import NotMeasuredError
 from linpot.validation.rough_checks import random_cell
 from linpot.validation.subject import Subject
 
-CRYSTAL = bulk("Cu", a=3.6)
+CRYSTAL = bulk("Cu", a=3.35)
 
 
 class Hole(broken.SmoothMorse):
-    """Two atoms attract each other strongly below 2.2 A."""
+    """Two atoms attract each other strongly below 2.0 A."""
 
     def pair(self, r, depth):
         e, de = super().pair(r, depth)
-        x = np.minimum(r / 2.2, 1.0)
+        x = np.minimum(r / 2.0, 1.0)
         depth_of_hole = 60.0
         return (
             e - depth_of_hole * (1 - x**2) ** 2,
-            de + np.where(x < 1.0, depth_of_hole * 4 * (1 - x**2) * x / 2.2, 0.0),
+            de + np.where(x < 1.0, depth_of_hole * 4 * (1 - x**2) * x / 2.0, 0.0),
         )
 
 
@@ -49,6 +51,11 @@ def test_a_hole_is_found(name):
     found = rough(Hole, name)
     assert found.failed == [name]
     assert "falls" in found[name].failures[0]
+
+
+def test_a_crystal_that_collapses_is_told_at_once():
+    with pytest.raises(NotMeasuredError, match="left its structure"):
+        ground_state(bulk("Cu", a=2.7), Hole())
 
 
 def test_random_cells_keep_distances_and_composition():

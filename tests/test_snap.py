@@ -356,12 +356,12 @@ def test_fit_with_joint_energies_is_least_squares_with_a_constant():
 @pytest.mark.parametrize(
     ("family", "message"),
     [
-        ("soup", "`family` must be one of ace, snap"),
+        ("soup", "`family` must be one of ace, .*snap, got 'soup'"),
         ("ace:n=2", "`family` 'ace' has no choices of its own"),
         ("snap:levels=3", "`family` 'snap' has no choice 'levels'"),
         ("snap:twojmax=x", "`snap:twojmax` must be a whole number, got 'x'"),
         ("snap:quadratic=maybe", "`snap:quadratic` must be true or false, got 'maybe'"),
-        (7, "`family` must be one of ace, snap.* got 7"),
+        (7, "`family` must be one of ace, .*snap, got 7"),
     ],
 )
 def test_unknown_family_or_choice_is_refused(family, message):
@@ -382,3 +382,21 @@ def test_unknown_family_or_choice_is_refused(family, message):
 def test_invalid_specification_is_refused_with_its_value(changes, message):
     with pytest.raises(InputError, match=message):
         SnapSpecification(**{"elements": ("Si",), "cutoffs": {("Si", "Si"): 5.0}, **changes})
+
+
+def test_convert_adds_the_repulsion_of_the_input_of_lammps(tmp_path):
+    coefficients, _ = snap_files(tmp_path, FLAGS["plain"])
+    output = str(tmp_path / "out.linpot")
+    result = CliRunner().invoke(
+        command, ["convert", str(coefficients), "-o", output, "--zbl", "1.5,2.5"]
+    )
+    assert result.exit_code == 0, result.output
+    structure = structure_from_atoms(crystal("SiC", "zincblende", 4.0, 1))
+    pairs = [("C", "C"), ("C", "Si"), ("Si", "Si")]
+    repulsion = linpot.ZBL(("C", "Si"), dict.fromkeys(pairs, 1.5), dict.fromkeys(pairs, 2.5))
+    whole = linpot.read_lammps(coefficients) + repulsion
+    assert linpot.load(output).predict(structure).energy == whole.predict(structure).energy
+    refused = CliRunner().invoke(
+        command, ["convert", str(coefficients), "-o", output, "--zbl", "1"]
+    )
+    assert "`zbl` must be two numbers like 4.0,4.8" in refused.output

@@ -3,8 +3,9 @@ Mixed species: fixed linear maps of species densities, for many elements.
 
 From some body order on functions are made of a few mixtures ``A_k[n l m] = sum_z w[k, n, z]
 A_z[n l m]`` instead of the densities of all species, so that their number grows with the number of
-mixtures and not with that of species. Pairs are never mixed. Mixtures of other n are other ones:
-products of different n tell species apart even where one mixture stands for all.
+mixtures and not with that of species. Pairs are never mixed. The first mixture is the sum of all
+species: chemically alike ones differ little in what many of them do together. The others are random
+and others for each n.
 
 References
 ----------
@@ -39,10 +40,10 @@ class Mixing:
     from_body_order : int
         The lowest body order that is made of mixtures, at least 3.
     seed : int
-        Of random mixtures.
+        Of the random mixtures.
     weights : mapping of str to sequence of float, optional
         Learnt or chosen mixtures: `n_mixtures` numbers for every element, the same for all n.
-        None for random orthonormal ones, others for each n.
+        None for the sum and random ones, orthonormal, others for each n.
 
     Raises
     ------
@@ -74,7 +75,7 @@ class Mixing:
         Returns
         -------
         float64[n_mixtures, n_radial, n_elements]
-            Random ones of one n are orthonormal; those of lower n do not depend on `n_radial`.
+            Those of one n are orthonormal unless given, and do not depend on `n_radial`.
 
         Raises
         ------
@@ -95,7 +96,9 @@ class Mixing:
         rng = np.random.default_rng(self.seed)
         table = np.zeros((self.n_mixtures, n_radial, len(elements)))
         for n in range(n_radial):
-            q, r = np.linalg.qr(rng.normal(size=(len(elements), len(elements))))
+            columns = rng.normal(size=(len(elements), len(elements)))
+            columns[:, 0] = 1.0
+            q, r = np.linalg.qr(columns)
             table[:, n] = (q * np.sign(np.diag(r))).T[: self.n_mixtures]
         return table
 

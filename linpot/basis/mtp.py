@@ -179,7 +179,7 @@ class Mtp:
     level: int = 16
     body_order: int = BODY_ORDER
     n_radial: int = 8
-    learn: int = 5
+    learn: int = 8
     mixing: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:

@@ -71,7 +71,7 @@ class LinpotCalculator(Calculator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.model = model
+        self.model = model.for_trajectory()
         self.parts = parts
         self._by_part = parts or model.has_charges
         named = ("energy", "forces") if parts else ("energy",)

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from linpot.charges.equilibrated_rungs import EquilibratedRung, SelfConsistentRung
 from linpot.charges.local_rungs import LatentRung, LocalRung
 from linpot.charges.lode import LodeRung
 from linpot.charges.training import ChargeRung
 from linpot.errors import InputError
 from linpot.model.protocol import EnergyModel
 
-RUNGS: dict[str, type[ChargeRung]] = {rung.name: rung for rung in (LocalRung, LatentRung, LodeRung)}
+_RUNGS = (LocalRung, EquilibratedRung, SelfConsistentRung, LatentRung, LodeRung)
+RUNGS: dict[str, type[ChargeRung]] = {rung.name: rung for rung in _RUNGS}
 
 NONE = "none"
 

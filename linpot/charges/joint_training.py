@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from linpot.charges.charge_fit import charge_rows
 from linpot.charges.training import Linearisation, Trainable, Training
+from linpot.charges.trust_region import step_within
+from linpot.errors import ConvergenceError
 from linpot.fitting.factors import TriangularFactor, triangular
 from linpot.fitting.reference_energies import find_reference_energies
 from linpot.fitting.ridge import Ridge
@@ -171,7 +173,21 @@ class JointProblem(Generic[Own]):
             if best is None or ridge.log_evidence_ > best[0]:
                 best = (ridge.log_evidence_, found, float(ridge.penalty_), ratio)
         assert best is not None
-        return best[1:]
+        _, parameters, penalty, ratio = best
+        radii = trainee.radii()
+        held = np.isfinite(radii)
+        if (np.abs(parameters - trainee.parameters)[held] > radii[held]).any():
+            width = columns.shape[1]
+            found, ridge = step_within(
+                np.column_stack([columns, jacobian, factor[:, -1]]),
+                n_rows,
+                np.append(np.zeros(width), trainee.parameters),
+                np.append(np.ones(width), ratio * own),
+                np.append(np.full(width, np.inf), radii),
+                penalty,
+            )
+            parameters, penalty = found[width:], float(ridge.penalty_)
+        return parameters, penalty, ratio
 
     def objective(
         self, factor: Floats, n_rows: int, trainee: Own, penalty: float, ratio: float
@@ -237,8 +253,11 @@ def train_jointly(
             tried = trainee.with_parameters(
                 trainee.parameters + step * (found - trainee.parameters)
             )
-            trial, _ = problem.factor(tried)
-            after = problem.objective(trial, n_rows, tried, penalty, ratio)
+            try:
+                trial, _ = problem.factor(tried)
+                after = problem.objective(trial, n_rows, tried, penalty, ratio)
+            except ConvergenceError:  # these charges have no stable minimum
+                after = np.inf
             accepted = after < before
             step *= 0.5
         if not accepted:

@@ -65,6 +65,10 @@ class SpeciesProducts:
         upper[np.triu_indices(n)] = self.parameters
         return upper + np.triu(upper, 1).T
 
+    def radii(self) -> Floats:
+        """Return inf: charges are linear in all parameters."""
+        return np.full(len(self.parameters), np.inf)
+
     def linearise(self, place: int, structure: Structure) -> Linearisation:
         """Return energy and forces, linear in the products; there are no charges yet."""
         if place not in self.interactions:

@@ -62,6 +62,10 @@ class LocalTrainee:
         """Return the scales of coefficients, and a large one of constants."""
         return constants_and_features(prior, self.model.function.basis)
 
+    def radii(self) -> Floats:
+        """Return inf: charges are linear in all parameters."""
+        return np.full(len(self.parameters), np.inf)
+
     def linearise(self, place: int, structure: Structure) -> Linearisation:
         """Return energy, forces and charges with derivatives; see `Trainable.linearise`."""
         model, function = self.model, self.model.function

@@ -186,6 +186,10 @@ class LodeTrainee:
         function = self.model.function
         return np.tile(constants_and_features(prior, function.basis), function.n_outputs)
 
+    def radii(self) -> Floats:
+        """Return inf: the energy is linear in its parameters."""
+        return np.full(len(self.parameters), np.inf)
+
     def linearise(self, place: int, structure: Structure) -> Linearisation:
         """Return energy and forces with derivatives; there are no charges."""
         model, function = self.model, self.model.function

@@ -112,6 +112,9 @@ class Trainable(Protocol):
     def scales(self, prior: SmoothnessPrior) -> Floats:
         """Return the sizes that the prior expects of parameters, up to a factor: float64[n]."""
 
+    def radii(self) -> Floats:
+        """Return how far one step may go, about, for each parameter: inf where it is linear."""
+
     def linearise(self, place: int, structure: Structure) -> Linearisation:
         """
         Return energy, forces and charges of a structure, with derivatives by parameters.
@@ -121,6 +124,11 @@ class Trainable(Protocol):
         place : int
             Of the structure in the data, for what is kept between calls.
         structure : Structure
+
+        Raises
+        ------
+        ConvergenceError
+            If there are no charges for these parameters; the step is then shortened.
         """
 
 

@@ -17,8 +17,8 @@ from linpot.cli.options import (
     check_outputs,
     json_option,
     key_options,
-    label_keys,
     overwrite_option,
+    reading,
     threads_option,
     verbosity_options,
 )
@@ -31,11 +31,12 @@ from linpot.curation.repair import Repair
 from linpot.curation.rewrite import Rewritten, convert_data, merge_data, split_data
 from linpot.curation.splitting import WAYS
 from linpot.errors import InputError
-from linpot.io.datasets import STRUCTURE_MEMORY, format_by_name, read_dataset
+from linpot.io.datasets import STRUCTURE_MEMORY, read_dataset
 from linpot.io.json_file import write_json
+from linpot.io.structure_writing import format_by_name
 
-FOUND = 1
-"""Exit code of a check that found something."""
+FOUND, WRONG_INPUT = 1, 2
+"""Exit codes: of a check that found something, and of a command that cannot be run."""
 
 _COLORS = {"certain": "red", "likely": "yellow", "note": "cyan"}
 
@@ -51,9 +52,13 @@ def structure_memory_option(function: Any) -> Any:
     )(function)
 
 
-@click.group()
-def data() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def data(ctx: click.Context) -> None:
     """Look at labelled structures, and mend, convert, split or merge them."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(WRONG_INPUT)
 
 
 @data.command()
@@ -69,8 +74,7 @@ def info(files: tuple[str, ...], **options: Any) -> None:
     check_outputs({"--json": options["json"]}, list(files), overwrite=options["overwrite"])
     found = read_dataset(
         list(files),
-        keys=label_keys(options),
-        group_key=options["group_key"],
+        **reading(options),
         structure_memory=options["structure_memory"],
     )
     summary = found.summary()
@@ -112,8 +116,7 @@ def check(files: tuple[str, ...], **options: Any) -> None:
         result = check_data(
             list(files),
             test=list(options["test"]),
-            keys=label_keys(options),
-            group_key=options["group_key"],
+            **reading(options),
             per_group=options["per_group"],
             structure_memory=options["structure_memory"],
             threads=options["threads"],
@@ -208,8 +211,7 @@ def convert_structures(source: str, **options: Any) -> None:
             source,
             output,
             repair=repair,
-            keys=label_keys(options),
-            group_key=options["group_key"],
+            **reading(options),
             drop=options["drop"] or (),
             skip_refused=options["skip_refused"],
             trust_pickle=options["trust_pickle"],
@@ -307,8 +309,7 @@ def merge(sources: tuple[str, ...], output: str, **options: Any) -> None:
     done = merge_data(
         named,
         output,
-        keys=label_keys(options),
-        group_key=options["group_key"],
+        **reading(options),
         keep_groups=options["keep_groups"],
         overwrite=options["overwrite"],
     )

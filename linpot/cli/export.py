@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
+
 import click
 
+from linpot.baselines.zbl import ZBL
 from linpot.cli.console import pass_terminal
 from linpot.cli.options import PATH, check_outputs, overwrite_option, verbosity_options
-from linpot.cli.parsing import Value, parse_number, parse_symbols
+from linpot.cli.parsing import Value, parse_number, parse_range, parse_symbols
 from linpot.cli.tables import in_bytes
 from linpot.errors import InputError
 from linpot.io.potential_file import load_potential, save_potential
@@ -15,6 +18,7 @@ from linpot.lammps.pace_potential import PacePotential
 from linpot.lammps.radial_expansion import TOLERANCE
 from linpot.mlip.files import is_mtp_file, read_mtp
 from linpot.model.linear_potential import LinearPotential
+from linpot.model.protocol import EnergyModel
 
 
 @click.command()
@@ -61,6 +65,11 @@ def export(model: str, output: str, tables: bool, tolerance: float, overwrite: b
     type=Value("A,B,...", parse_symbols),
     help="Elements of the atom types 0, 1, ... of a .mtp file, which does not name them.",
 )
+@click.option(
+    "--zbl",
+    type=Value("INNER,OUTER", parse_range),
+    help="Add the ZBL repulsion that stands in the input of LAMMPS, with its two cutoffs in A.",
+)
 @overwrite_option
 @verbosity_options
 def convert(
@@ -68,6 +77,7 @@ def convert(
     destination: str | None,
     output: str | None,
     elements: tuple[str, ...] | None,
+    zbl: tuple[float, float] | None,
     overwrite: bool,
 ) -> None:
     """
@@ -93,7 +103,12 @@ def convert(
         raise InputError(f"`--elements` is for .mtp files; '{source}' names its elements")
     else:
         potential = read_lammps(source)
-    save_potential(potential, output, overwrite=overwrite)
+    whole: EnergyModel = potential
+    if zbl is not None:
+        pairs = list(combinations_with_replacement(potential.elements, 2))
+        inner, outer = (dict.fromkeys(pairs, value) for value in zbl)
+        whole = potential + ZBL(potential.elements, inner, outer)
+    save_potential(whole, output, overwrite=overwrite)
     counts = ", ".join(f"{n} functions on {s}" for s, n in potential.n_functions.items())
     how = "; radial functions from tables" if isinstance(potential, PacePotential) else ""
     terminal.say(f"Saved {output}: {counts}{how}.")

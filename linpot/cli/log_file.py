@@ -30,7 +30,9 @@ def log_option(function: Function) -> Function:
 
 def log_beside(output: str, wanted: bool) -> str | None:
     """Return the path of the log beside a result; None if none is wanted."""
-    return str(Path(output).with_suffix(".log")) if wanted else None
+    path = Path(output)
+    # a path without a name is refused as an output, and not here
+    return str(path.with_suffix(".log")) if wanted and path.name else None
 
 
 def write_log(path: str, terminal: Terminal, *, overwrite: bool = False) -> None:

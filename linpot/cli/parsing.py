@@ -97,6 +97,14 @@ def parse_family_name(name: str, value: Any) -> str:
     return text
 
 
+def parse_range(name: str, value: Any) -> tuple[float, float]:
+    """Return two numbers, as in '4.0,4.8'."""
+    words = value if isinstance(value, list | tuple) else str(value).split(",")
+    if len(words) != 2:
+        raise InputError(f"`{name}` must be two numbers like 4.0,4.8, got {value!r}")
+    return parse_number(name, words[0]), parse_number(name, words[1])
+
+
 def parse_mixing(name: str, value: Any) -> Mixing:
     """Return how species are mixed: a number of mixtures and the lowest body order of them."""
     n_mixtures, _, body_order = str(value).partition(",")

@@ -22,8 +22,9 @@ from linpot.cli.options import (
 )
 from linpot.cli.progress import ProgressBars
 from linpot.cli.tables import make_table, titled
-from linpot.io.datasets import format_by_name, read_structures, write_structures
+from linpot.io.datasets import read_structures
 from linpot.io.potential_file import load_potential
+from linpot.io.structure_writing import format_by_name, write_structures
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import learned_part
 from linpot.structures.structure import Structure, structure_from_atoms

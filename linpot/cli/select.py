@@ -23,9 +23,9 @@ from linpot.cli.parsing import Value, parse_cutoff, parse_n_functions, parse_num
 from linpot.cli.progress import ProgressBars
 from linpot.cli.tables import basis_table, in_bytes, make_table, radial_table, titled
 from linpot.errors import InputError
-from linpot.io.datasets import write_structures
 from linpot.io.json_file import write_json
 from linpot.io.potential_file import is_potential_file, load_potential
+from linpot.io.structure_writing import write_structures
 from linpot.model.protocol import EnergyModel
 from linpot.workflow.selection import METHODS, Selection, basis_for_pool, select
 from linpot.workflow.settings import FitSettings

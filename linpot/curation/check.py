@@ -25,7 +25,8 @@ from linpot.curation.stress_labels import judge_stress
 from linpot.curation.structure_scan import scan_structures
 from linpot.curation.wording import Words
 from linpot.errors import InputError
-from linpot.io.datasets import STRUCTURE_MEMORY, PathLike
+from linpot.io.datasets import STRUCTURE_MEMORY
+from linpot.io.file_endings import PathLike
 from linpot.structures.labels import AUTOMATIC, LabelKeys
 from linpot.structures.sequences import LazyStructures
 from linpot.structures.structure import Structure
@@ -44,6 +45,7 @@ def check_data(
     test: PathLike | Sequence[PathLike] = (),
     keys: LabelKeys = AUTOMATIC,
     group_key: str = "config_type",
+    elements: Sequence[str] | None = None,
     per_group: int = PER_UNIT,
     structure_memory: float = STRUCTURE_MEMORY,
     threads: int = 1,
@@ -62,6 +64,8 @@ def check_data(
         Structures that must not be among `data`.
     keys : LabelKeys
     group_key : str
+    elements : sequence of str, optional
+        See `read_dataset`.
     per_group : int
         Structures of each group that the quick fit sees, at most.
     structure_memory : float, GB
@@ -93,6 +97,7 @@ def check_data(
                 is_test=is_test,
                 keys=keys,
                 group_key=group_key,
+                elements=elements,
                 structure_memory=structure_memory,
             )
         )
@@ -192,11 +197,11 @@ class _Check:
         atoms = atom_energies(data.structures, numbers)
         self.findings += self.words.atoms(atoms, unit_of_totals(atoms.least_squares))
         units = list(fit.rows)
-        coefficients = fit.solve(
-            energies=units,
-            forces=[unit for unit in units if fit.has_forces(unit)],
-            force_factors=repairs.forces,
-            energy_factors=repairs.energies,
+        coefficients = fit.solve_robustly(
+            units,
+            [unit for unit in units if fit.has_forces(unit)],
+            repairs.forces,
+            repairs.energies,
         )
         offsets = find_offsets(fit, coefficients, repairs.energies)
         for offset in other_references(fit, offsets, repairs.energies):

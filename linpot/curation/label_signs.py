@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,7 +26,8 @@ _OPPOSITE = (-3.0, -0.2)  # slopes that a sign explains
 _ENERGY_CORRELATION, _FORCE_CORRELATION, _FACTOR_CORRELATION = 0.35, 0.6, 0.8
 _DECISIVE, _CERTAIN = 3.5, 6.0  # correlations over what chance gives
 _TOO_CLOSE = math.log(4.0)  # to 1: a factor that cannot be told from an imperfect fit
-_WINDOW = math.log(1.45)  # half of the ratio of the closest units that are told apart
+_WINDOW = math.log(1.6)  # around a factor; a quick fit to few forces is steeper or flatter
+_UNIT_KINDS = ("energy-unit", "force-unit")
 _MOST = 12  # units that are told by comparison with the others
 
 
@@ -58,15 +59,18 @@ class Slope:
         """Whether it is what labels of the wrong sign give."""
         return _OPPOSITE[0] < self.slope < _OPPOSITE[1]
 
+    def distance(self, factor: float) -> float:
+        """Return the size of the logarithm of slope over factor."""
+        return abs(math.log(self.slope / factor))
+
     def nearest(self, factors: Mapping[str, float]) -> str | None:
         """Return the name of the factor that it has; None if it is too close to 1, or none."""
         if self.slope <= 0.0 or self.correlation < _FACTOR_CORRELATION:
             return None
-        if abs(math.log(self.slope)) < _TOO_CLOSE:
+        if self.distance(1.0) < _TOO_CLOSE:
             return None
-        distance = {name: abs(math.log(self.slope / f)) for name, f in factors.items()}
-        nearest = min(distance, key=distance.__getitem__)
-        return nearest if distance[nearest] < _WINDOW else None
+        nearest = min(factors, key=lambda name: self.distance(factors[name]))
+        return nearest if self.distance(factors[nearest]) < _WINDOW else None
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,10 @@ class Verdict:
         The evidence.
     confirmed : bool
         Whether both the unit's own labels and the other units say so.
+    instead : str
+        Another explanation that is nearly as good; "" if there is none.
+    mismatch : float
+        Between slope and factor, as a logarithm.
     """
 
     unit: str
@@ -93,6 +101,8 @@ class Verdict:
     force_unit: str | None = None
     energy_unit: str | None = None
     confirmed: bool = False
+    instead: str = ""
+    mismatch: float = 0.0
 
     @property
     def is_certain(self) -> bool:
@@ -152,12 +162,9 @@ def check_signs_and_units(fit: QuickFit) -> tuple[list[Verdict], Repairs]:
     wrong = {unit: found for unit, found in own.items() if found.kind != "right"}
     repairs = Repairs()
     told: list[Verdict] = []
-    if wrong and len(wrong) == len(own) and len({_what(v) for v in wrong.values()}) == 1:
-        surest = max(wrong.values(), key=lambda v: v.slope.score)
-        if surest.is_certain or len(wrong) > 1:
-            everywhere = Verdict(
-                "", surest.kind, surest.slope, surest.force_unit, surest.energy_unit, len(wrong) > 1
-            )
+    if wrong and len(wrong) == len(own):
+        everywhere = _common(list(wrong.values()))
+        if everywhere is not None and (everywhere.is_certain or len(wrong) > 1):
             repairs.add(everywhere, fit.rows)
             told, wrong, own = [everywhere], {}, {}
     for _ in range(_MOST):
@@ -172,13 +179,9 @@ def check_signs_and_units(fit: QuickFit) -> tuple[list[Verdict], Repairs]:
         ]
         if not suspects:
             break
-        worst = max(suspects, key=lambda v: (v.unit in wrong, v.slope.score))
-        confirmed = worst.unit in wrong
-        told.append(
-            Verdict(
-                worst.unit, worst.kind, worst.slope, worst.force_unit, worst.energy_unit, confirmed
-            )
-        )
+        worst = max(suspects, key=lambda v: (v.unit in wrong, -round(v.mismatch, 2), v.slope.score))
+        worst = replace(worst, confirmed=worst.unit in wrong)
+        told.append(worst)
         repairs.add(worst, [worst.unit])
     for unit, verdict in wrong.items():
         if unit not in {t.unit for t in told} and verdict.is_certain:
@@ -187,8 +190,18 @@ def check_signs_and_units(fit: QuickFit) -> tuple[list[Verdict], Repairs]:
     return told, repairs
 
 
-def _what(verdict: Verdict) -> tuple[str, str | None, str | None]:
-    return verdict.kind, verdict.force_unit, verdict.energy_unit
+def _common(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """Return what all units have in common that is wrong, as one verdict on all."""
+    surest = max(verdicts, key=lambda v: v.slope.score)
+    kinds = {"unit" if v.kind in _UNIT_KINDS else v.kind for v in verdicts}
+    if len(kinds) > 1:
+        return None
+    if kinds == {"unit"}:
+        weights = [v.slope.score for v in verdicts]
+        mean = np.average([math.log(v.slope.slope) for v in verdicts], weights=weights)
+        slope = Slope(math.exp(mean), surest.slope.correlation, sum(v.slope.n for v in verdicts))
+        surest = _unit_verdict("", slope) or surest
+    return replace(surest, unit="", confirmed=len(verdicts) > 1)
 
 
 def _own_verdict(fit: QuickFit, unit: str) -> Verdict | None:
@@ -207,21 +220,30 @@ def _own_verdict(fit: QuickFit, unit: str) -> Verdict | None:
     if (
         per_atom.correlation > _FACTOR_CORRELATION
         and abs(math.log(per_atom.slope)) < _WINDOW
-        and math.log(sizes.mean()) > 2.0 * _WINDOW
+        and (slope.slope <= 0.0 or slope.distance(1.0) > _TOO_CLOSE)
         and per_atom.score > _DECISIVE
     ):
         return Verdict(unit, "energy-per-atom", slope)
-    ratios = {("energy", name): factor for name, factor in _ENERGIES.items()}
-    ratios |= {("force", name): 1.0 / factor for name, factor in _FORCES.items()}
-    named = {" ".join(key): factor for key, factor in ratios.items()}
-    name = slope.nearest(named)
-    if name is not None and slope.score > _DECISIVE:
-        what, which = name.split(" ", 1)
-        if what == "energy":
-            return Verdict(unit, "energy-unit", slope, energy_unit=which)
-        return Verdict(unit, "force-unit", slope, force_unit=which)
+    if slope.score > _DECISIVE and (found := _unit_verdict(unit, slope)) is not None:
+        return found
     good = slope.correlation > _ENERGY_CORRELATION and slope.score > _DECISIVE
     return Verdict(unit, "right", slope) if good and 0.2 < slope.slope < 5.0 else None
+
+
+def _unit_verdict(unit: str, slope: Slope) -> Verdict | None:
+    """Return the unit of energies or forces that a slope of energies on forces stands for."""
+    energy = slope.nearest(_ENERGIES)
+    force = slope.nearest({name: 1.0 / factor for name, factor in _FORCES.items()})
+    if energy is None and force is None:
+        return None
+    if force is None or (
+        energy is not None
+        and slope.distance(_ENERGIES[energy]) <= slope.distance(1.0 / _FORCES[force])
+    ):
+        other = f"forces in {force}" if force is not None else ""
+        return Verdict(unit, "energy-unit", slope, energy_unit=energy, instead=other)
+    other = f"energies in {energy}" if energy is not None else ""
+    return Verdict(unit, "force-unit", slope, force_unit=force, instead=other)
 
 
 def _against_others(
@@ -246,14 +268,18 @@ def _against_others(
     force_unit = forces.nearest(_FORCES)
     if force_unit is not None:
         ratio = energies.slope / forces.slope
+        off = forces.distance(_FORCES[force_unit])
         if energies.correlation > _FACTOR_CORRELATION and 1 / 1.6 < ratio < 1.6:
             own_unit = force_unit.removesuffix("/A").removesuffix("/Bohr")
-            return Verdict(unit, "energy-and-force-unit", forces, force_unit, own_unit)
-        return Verdict(unit, "force-unit", forces, force_unit)
+            return Verdict(
+                unit, "energy-and-force-unit", forces, force_unit, own_unit, mismatch=off
+            )
+        return Verdict(unit, "force-unit", forces, force_unit, mismatch=off)
     if n >= _FEWEST_ENERGIES and forces.correlation > _FORCE_CORRELATION:
         if energies.correlation < -_FACTOR_CORRELATION and energies.is_opposite:
             return Verdict(unit, "energy-sign", energies)
         energy_unit = energies.nearest(_ENERGIES)
         if energy_unit is not None:
-            return Verdict(unit, "energy-unit", energies, energy_unit=energy_unit)
+            off = energies.distance(_ENERGIES[energy_unit])
+            return Verdict(unit, "energy-unit", energies, energy_unit=energy_unit, mismatch=off)
     return None

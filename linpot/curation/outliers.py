@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.basis.basis import Basis
+from linpot.curation.references import least_absolute
 from linpot.model.linear_potential import LinearPotential
 from linpot.structures.batches import batches_of_atoms
 from linpot.structures.structure import Structure
@@ -116,14 +117,9 @@ def find_outliers(
 def _energy_outliers(unit: str, own: list[tuple[int, float, Floats]]) -> list[Outlier]:
     left = np.array([value for _, value, _ in own])
     counts = np.array([c for _, _, c in own])
-    # what the composition explains is no deviation; twice, the second time without the worst
-    keep = np.ones(len(left), dtype=bool)
-    deviation = left
-    for _ in range(2):
-        solution = np.linalg.lstsq(counts[keep], left[keep], rcond=1e-10)[0]
-        deviation = left - counts @ solution
-        usual = float(np.median(np.abs(deviation)))
-        keep = np.abs(deviation) <= max(_ENERGY * usual, 1e-12)
+    # what the composition of most explains is no deviation
+    deviation = left - counts @ least_absolute(counts, left, np.ones(len(left)))
+    usual = float(np.median(np.abs(deviation)))
     limit = max(_ENERGY * usual, _LEAST_ENERGY)
     return [
         Outlier(place, unit, "energy", float(d), usual)

@@ -36,6 +36,9 @@ MOST_FUNCTIONS = 150
 """Per element; several elements share `MOST_COLUMNS`."""
 
 MOST_COLUMNS = 600
+_ROWS_PER_COLUMN = 8  # at least: a fit must not follow what is wrong
+_PASSES = 3  # of weighing down energies that do not fit
+_FAR = 5.0  # times the median deviation of a unit
 BODY_ORDER = 4
 ENERGY_WEIGHT = 100.0  # 1/eV, of energies per atom, against forces in eV/A
 FORCE_CAP = 20.0  # eV/A
@@ -78,10 +81,13 @@ class UnitRows:
     stress_y: list[Floats] = field(default_factory=list)
     volumes: list[float] = field(default_factory=list)
 
-    def composition_free(self, values: Floats) -> Floats:
+    def composition_free(self, values: Floats, weights: Floats | None = None) -> Floats:
         """Return rows (one per structure) less what is linear in the composition."""
-        q, _ = _range_of(np.array(self.one_body))
-        return values - q @ (q.T @ values)
+        counts = np.array(self.one_body)
+        w = np.ones(len(counts)) if weights is None else weights
+        scaled = w[:, None] if values.ndim > 1 else w
+        solution = np.linalg.lstsq(counts * w[:, None], values * scaled, rcond=1e-10)[0]
+        return np.asarray(values - counts @ solution)
 
 
 class QuickFit:
@@ -117,7 +123,11 @@ class QuickFit:
         threads: int = 1,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        self.basis = quick_basis(structures if elements_of is None else elements_of)
+        n_rows = sum(
+            (s.labels.energy is not None) + 3 * s.n_atoms * (s.labels.forces is not None)
+            for s in structures
+        )
+        self.basis = quick_basis(structures if elements_of is None else elements_of, n_rows)
         self.engine = FeatureEngine(self.basis)
         self.scales = SmoothnessPrior().scales(self.basis)
         self.rows: dict[str, UnitRows] = {unit: UnitRows() for unit in dict.fromkeys(units)}
@@ -154,6 +164,7 @@ class QuickFit:
         forces: Collection[str] = (),
         force_factors: Mapping[str, float] | None = None,
         energy_factors: Mapping[str, float] | None = None,
+        energy_weights: Mapping[str, Floats] | None = None,
     ) -> Floats:
         """
         Fit to energies and forces of some units, never to stresses.
@@ -164,6 +175,8 @@ class QuickFit:
             Units whose energies (inside the unit, less composition) and forces count.
         force_factors, energy_factors : mapping of str to float, optional
             The labels of a unit are divided by these.
+        energy_weights : mapping of unit to float64[n_structures], optional
+            Of single energies.
 
         Returns
         -------
@@ -182,7 +195,9 @@ class QuickFit:
             own = self.rows[unit]
             if len(own.places) > 1:
                 y = np.array(own.energy_y) / (energy_factors or {}).get(unit, 1.0)
-                rows = own.composition_free(np.column_stack([np.array(own.energy_rows), y]))
+                w = (energy_weights or {}).get(unit)
+                rows = own.composition_free(np.column_stack([np.array(own.energy_rows), y]), w)
+                rows = rows if w is None else rows * w[:, None]
                 parts.append((ENERGY_WEIGHT, rows))
                 n_rows += len(rows)
         if not parts or not any(np.abs(rows[:, -1]).max(initial=0.0) for _, rows in parts):
@@ -192,6 +207,40 @@ class QuickFit:
         ridge = Ridge("evidence")
         ridge.fit_factor(scaled, max(n_rows, 2))
         return np.asarray(ridge.coef_ * self.scales)
+
+    def solve_robustly(
+        self,
+        energies: Collection[str],
+        forces: Collection[str],
+        force_factors: Mapping[str, float],
+        energy_factors: Mapping[str, float],
+    ) -> Floats:
+        """
+        Fit like `solve`, with less weight for single energies that are far off.
+
+        Returns
+        -------
+        float64[n_features], eV
+        """
+        weights: dict[str, Floats] = {}
+        coefficients = np.zeros(self.basis.n_features)
+        for _ in range(_PASSES):
+            coefficients = self.solve(
+                energies=energies,
+                forces=forces,
+                force_factors=force_factors,
+                energy_factors=energy_factors,
+                energy_weights=weights,
+            )
+            for unit in energies:
+                own = self.rows[unit]
+                if len(own.places) > 1:
+                    y = np.array(own.energy_y) / energy_factors.get(unit, 1.0)
+                    left = y - np.array(own.energy_rows) @ coefficients
+                    sizes = np.abs(own.composition_free(left, weights.get(unit)))
+                    usual = max(float(np.median(sizes)), 1e-6)
+                    weights[unit] = np.minimum(1.0, _FAR * usual / np.maximum(sizes, 1e-12)) ** 2
+        return coefficients
 
     def elements(self, unit: str) -> set[int]:
         """Return the atomic numbers of a unit."""
@@ -299,12 +348,13 @@ class QuickFit:
         return np.array(own.stress_rows) @ coefficients, np.array(own.stress_y)
 
 
-def quick_basis(structures: Sequence[Structure]) -> Basis:
-    """Return the basis of the quick fit for the elements and distances of some structures."""
+def quick_basis(structures: Sequence[Structure], n_rows: int) -> Basis:
+    """Return the basis of the quick fit to so many rows, for elements and distances of the data."""
     numbers = sorted({int(z) for s in structures for z in np.unique(s.numbers)})
     elements = symbols_of(tuple(numbers))
     distances = survey_distances(structures, elements)
-    n_functions = min(MOST_FUNCTIONS, max(20, MOST_COLUMNS // len(elements)))
+    most = min(MOST_COLUMNS, n_rows // _ROWS_PER_COLUMN) // len(elements)
+    n_functions = min(MOST_FUNCTIONS, max(20, most))
     settings = FitSettings(n_functions=n_functions, body_order=BODY_ORDER, baseline="none")
     return build_basis(specify_basis(distances, settings, elements))
 
@@ -315,10 +365,3 @@ def slope_of(predicted: Floats, labels: Floats) -> tuple[float, float]:
     if pp <= 0.0 or ll <= 0.0:
         return 0.0, 0.0
     return float(pl / pp), float(pl / np.sqrt(pp * ll))
-
-
-def _range_of(matrix: Floats) -> tuple[Floats, int]:
-    """Return an orthonormal basis of the columns of a matrix, and its rank."""
-    u, s, _ = np.linalg.svd(matrix, full_matrices=False)
-    rank = int((s > 1e-10 * s.max(initial=1e-300)).sum())
-    return u[:, :rank], rank

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from linpot.errors import InputError
-from linpot.io.datasets import STRUCTURE_MEMORY, PathLike, stream_structures
+from linpot.io.datasets import STRUCTURE_MEMORY, stream_structures
+from linpot.io.file_endings import PathLike
 from linpot.io.structure_file import hold_structures
 from linpot.structures.from_atoms import label_structure
 from linpot.structures.labels import AUTOMATIC, LabelKeys, has_key
@@ -60,6 +61,7 @@ def read_labelled(
     is_test: bool = False,
     keys: LabelKeys = AUTOMATIC,
     group_key: str = "config_type",
+    elements: Sequence[str] | None = None,
     structure_memory: float = STRUCTURE_MEMORY,
 ) -> LabelledFile:
     """
@@ -71,6 +73,8 @@ def read_labelled(
     is_test : bool
     keys : LabelKeys
     group_key : str
+    elements : sequence of str, optional
+        See `read_dataset`.
     structure_memory : float, GB
         See `read_dataset`.
 
@@ -89,7 +93,7 @@ def read_labelled(
     missing = set(keys.named)
 
     def structures() -> Iterator[Structure]:
-        for place, atoms in enumerate(stream_structures(path)):
+        for place, atoms in enumerate(stream_structures(path, elements=elements)):
             missing.difference_update(q for q in set(missing) if has_key(atoms, q, keys.named[q]))
             try:
                 structure, where = label_structure(

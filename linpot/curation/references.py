@@ -20,6 +20,7 @@ from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
 
+_LEFT = 0.05  # eV/atom; what a fit with shared energies of atoms must leave of an offset
 LEAST_OFFSET = 0.5  # eV/atom; smaller ones are within what a quick fit extrapolates wrongly
 _SCATTER = 10.0  # times the scatter inside the unit
 _FEWEST = 3
@@ -81,7 +82,7 @@ def find_offsets(
     of_unit = np.array(owners)
     # every unit has one vote: a large one must not outvote the rest
     votes = np.array([1.0 / np.count_nonzero(of_unit == unit) for unit in owners])
-    deviation = values - matrix @ _least_absolute(matrix, values, votes)
+    deviation = values - matrix @ least_absolute(matrix, values, votes)
     found = []
     for unit in dict.fromkeys(owners):
         own = deviation[of_unit == unit]
@@ -129,7 +130,7 @@ def other_references(
     for own in gathered:
         for one in own:
             shift = one.offset - level
-            told = abs(left.get(one.unit, 0.0)) > 0.1 * abs(shift)
+            told = abs(left.get(one.unit, 0.0)) > max(_LEFT, _SCATTER * one.scatter)
             if own is not reference and told:
                 found.append(Offset(one.unit, shift, one.scatter, one.n))
     return found
@@ -139,8 +140,19 @@ def _gap(a: Offset, b: Offset) -> float:
     return max(LEAST_OFFSET, _SCATTER * max(a.scatter, b.scatter))
 
 
-def _least_absolute(matrix: Floats, values: Floats, votes: Floats) -> Floats:
-    """Minimise the weighted sum of absolute deviations, by reweighted least squares."""
+def least_absolute(matrix: Floats, values: Floats, votes: Floats) -> Floats:
+    """
+    Minimise the weighted sum of absolute deviations, by reweighted least squares.
+
+    Parameters
+    ----------
+    matrix : float64[n, m]
+    values, votes : float64[n]
+
+    Returns
+    -------
+    float64[m]
+    """
     solution = np.zeros(matrix.shape[1])
     weights = votes.copy()
     for _ in range(_ITERATIONS):

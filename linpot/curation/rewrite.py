@@ -15,7 +15,9 @@ from linpot.curation.repair import Repair
 from linpot.curation.splitting import assign_parts
 from linpot.errors import InputError
 from linpot.io.atomic import check_output, write_atomically
-from linpot.io.datasets import PathLike, format_by_name, stream_structures, write_structures
+from linpot.io.datasets import stream_structures
+from linpot.io.file_endings import PathLike
+from linpot.io.structure_writing import format_by_name, write_structures
 from linpot.structures.from_atoms import label_structure
 from linpot.structures.labels import AUTOMATIC, NAMES, LabelKeys
 from linpot.structures.structure import INITIAL_CHARGES, Structure
@@ -67,6 +69,7 @@ def convert_data(
     repair: Repair | None = None,
     keys: LabelKeys = AUTOMATIC,
     group_key: str = GROUP,
+    elements: Sequence[str] | None = None,
     drop: Collection[int] = (),
     skip_refused: bool = False,
     trust_pickle: bool = False,
@@ -87,6 +90,8 @@ def convert_data(
     keys : LabelKeys
     group_key : str
         Written as ``config_type``.
+    elements : sequence of str, optional
+        See `read_dataset`.
     drop : collection of int
         Places that are left out, from 0.
     skip_refused : bool
@@ -114,7 +119,9 @@ def convert_data(
 
     def images() -> Iterator[Atoms]:
         nonlocal last
-        for place, atoms in enumerate(stream_structures(source, trust_pickle=trust_pickle)):
+        for place, atoms in enumerate(
+            stream_structures(source, elements=elements, trust_pickle=trust_pickle)
+        ):
             last = place
             if progress is not None:
                 progress(place + 1)
@@ -147,6 +154,7 @@ def merge_data(
     *,
     keys: LabelKeys = AUTOMATIC,
     group_key: str = GROUP,
+    elements: Sequence[str] | None = None,
     keep_groups: bool = False,
     overwrite: bool = False,
 ) -> Rewritten:
@@ -160,6 +168,8 @@ def merge_data(
     output : path
     keys : LabelKeys
     group_key : str
+    elements : sequence of str, optional
+        See `read_dataset`.
     keep_groups : bool
         Groups become "name/group" where a name is given.
     overwrite : bool
@@ -179,7 +189,7 @@ def merge_data(
 
     def images() -> Iterator[Atoms]:
         for name, path in sources:
-            for place, atoms in enumerate(stream_structures(path)):
+            for place, atoms in enumerate(stream_structures(path, elements=elements)):
                 structure = _labelled(atoms, place, str(path), keys, group_key)
                 if name is not None:
                     old = structure.group

@@ -19,7 +19,7 @@ NET_FORCE = 0.1  # eV/A; data sets of finite grids reach a few hundredths
 NET_SHARE = 0.02  # of the sum of the sizes of all forces
 TORQUE_SHARE = 0.1  # of the sum of the sizes of all torques
 TOO_CLOSE = 0.45  # of the sum of covalent radii
-BOHR_WINDOW = (1.55, 2.3)  # shortest distances over sums of radii, if lengths are in Bohr
+BOHR_WINDOW = (1.4, 2.3)  # shortest distances over sums of radii, if lengths are in Bohr
 _SEARCH = 3.0  # A
 _NOBLE = {atomic_numbers[s] for s in ("He", "Ne", "Ar", "Kr", "Xe", "Rn")}
 

@@ -67,6 +67,8 @@ class Words:
             told = [("energies", verdict.energy_unit), ("forces", verdict.force_unit)]
             named = [f"{name} in {value}" for name, value in told if value]
             what = f"labels {whose} seem to be in other units: {' and '.join(named)}"
+            if verdict.instead:
+                what += f", or {verdict.instead}"
             flags = " ".join(
                 f"--{name}-unit {value}"
                 for name, value in (("energy", verdict.energy_unit), ("force", verdict.force_unit))

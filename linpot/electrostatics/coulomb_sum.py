@@ -81,6 +81,8 @@ class CoulombSum:
         "auto", or "direct", "ewald", "mesh" to insist.
     cutoff : float or None, A
         Of the pairs in real space of a lattice sum, instead of the cheapest.
+    repeats : int
+        How often `potentials` will be called; what is cheapest depends on it.
 
     Attributes
     ----------
@@ -88,6 +90,8 @@ class CoulombSum:
         "direct", "ewald" or "mesh".
     splitting : Splitting or None
         None for molecules.
+    widths : float64[n_atoms] or None, A
+        None where all are points.
 
     Raises
     ------
@@ -104,14 +108,15 @@ class CoulombSum:
         accuracy: float = DEFAULT_ACCURACY,
         method: str = "auto",
         cutoff: float | None = None,
+        repeats: int = 0,
     ) -> None:
         self.structure = structure
         accuracy = check_accuracy(accuracy)
         checks.one_of("method", method, METHODS)
-        self._widths = _checked_widths(widths, structure)
+        self.widths = _checked_widths(widths, structure)
         if damping is not None:
             damping = checks.positive("damping", damping, "length in A")
-            if self._widths is not None:
+            if self.widths is not None:
                 raise InputError("`damping` is of point charges; leave out either it or `widths`")
         self._cell = charge_cell(structure, accuracy)
         self.splitting: Splitting | None = None
@@ -122,7 +127,7 @@ class CoulombSum:
             )
         if self._cell is None:
             self.method = "direct"
-            self._near = RealSpaceSum(structure, None, np.inf, None, self._widths, damping)
+            self._near = RealSpaceSum(structure, None, np.inf, None, self.widths, damping)
             self._far: ReciprocalSum | MeshSum | None = None
             return
         self.splitting = split = choose_splitting(
@@ -131,12 +136,13 @@ class CoulombSum:
             self._cell.occupied,
             accuracy,
             method=method,
-            shortest_cutoff=_shortest_cutoff(self._widths, damping, accuracy),
+            shortest_cutoff=_shortest_cutoff(self.widths, damping, accuracy),
             cutoff=None if cutoff is None else checks.positive("cutoff", cutoff, "length in A"),
+            repeats=checks.integer("repeats", repeats, low=0),
         )
         self.method = split.method
         self._near = RealSpaceSum(
-            structure, self._cell, split.cutoff, split.alpha, self._widths, damping
+            structure, self._cell, split.cutoff, split.alpha, self.widths, damping
         )
         if split.method == "ewald":
             self._far = ReciprocalSum(self._cell, split.alpha, split.highest)
@@ -242,8 +248,8 @@ class CoulombSum:
         background = -np.pi / (volume * split.alpha**2) * charge
         potentials = potentials + background
         virial = 0.5 * background * charge * np.eye(3)
-        if cell.normal is None and self._widths is not None:
-            squares = self._widths**2
+        if cell.normal is None and self.widths is not None:
+            squares = self.widths**2
             own = 2.0 * np.pi / volume * (squares * charge + float(squares @ q))
             potentials = potentials + own
             virial = virial + 0.5 * float(q @ own) * np.eye(3)
@@ -263,8 +269,8 @@ class CoulombSum:
         n_atoms, volume = self.structure.n_atoms, cell.volume
         matrix = -_TWO_BY_ROOT_PI * split.alpha * np.eye(n_atoms)
         matrix -= np.pi / (volume * split.alpha**2)
-        if cell.normal is None and self._widths is not None:
-            squares = self._widths**2
+        if cell.normal is None and self.widths is not None:
+            squares = self.widths**2
             matrix += 2.0 * np.pi / volume * (squares[:, None] + squares)
         if cell.normal is not None:
             z = cell.depth()

@@ -13,10 +13,10 @@ METHODS = ("auto", "direct", "ewald", "mesh")
 _STEP = 1.02  # densities are rounded to powers of it, so that small strains change nothing
 _ORDERS = (4, 6, 8)
 
-# Seconds per pair of the real-space sum, per vector and atom of the reciprocal sum, per charge and
-# (spline point)^2, and per mesh point and log2 of the mesh: rough figures of one core. They decide
-# which way is taken, not what comes out.
-_PAIR, _MODE, _COLUMN, _POINT = 12e-9, 0.45e-9, 4e-9, 1.2e-9
+# Seconds per pair of the real-space sum, evaluated and as an entry of a matrix, per vector and atom
+# of the reciprocal sum, per charge and (spline point)^2, and per mesh point and log2 of the mesh:
+# rough figures of one core. They decide which way is taken, not what comes out.
+_PAIR, _STORED, _MODE, _COLUMN, _POINT = 12e-9, 1.5e-9, 0.45e-9, 4e-9, 1.2e-9
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def choose_splitting(
     method: str = "auto",
     shortest_cutoff: float = 0.0,
     cutoff: float | None = None,
+    repeats: int = 0,
 ) -> Splitting:
     """
     Choose the parameters that meet an accuracy at the least estimated cost.
@@ -77,6 +78,9 @@ def choose_splitting(
         Below it the pairs' interaction has parts of its own (damping, widths).
     cutoff : float or None, A
         Given instead of chosen.
+    repeats : int
+        How often potentials will be wanted beside one evaluation of all. Pairs are stored for
+        that: the more repeats, the more of the work belongs to them.
 
     Returns
     -------
@@ -92,6 +96,7 @@ def choose_splitting(
         method,
         shortest_cutoff,
         cutoff,
+        repeats,
     )
 
 
@@ -104,6 +109,7 @@ def _choose(
     method: str,
     shortest_cutoff: float,
     cutoff: float | None,
+    repeats: int,
 ) -> Splitting:
     distance = _STEP**distance_step
     volume = n_atoms * distance**3 * _STEP**vacuum_step
@@ -114,20 +120,22 @@ def _choose(
         cutoffs = [distance * (1.0 + 0.1 * k) for k in range(70)]
         cutoffs = [max(c, shortest_cutoff) for c in cutoffs]
     best, least = None, math.inf
+    stored = _PAIR + _STORED * repeats if repeats else 0.0
     for radius in cutoffs:
         alpha = splitting_for(radius, distance, allowed)
-        real = _PAIR * n_atoms * 4.0 / 3.0 * math.pi * (radius / distance) ** 3
+        real = (_PAIR + stored) * n_atoms * 4.0 / 3.0 * math.pi * (radius / distance) ** 3
         if method in ("auto", "ewald"):
             highest = highest_for(alpha, distance, allowed)
             modes = volume * highest**3 / (12.0 * math.pi**2)
-            cost = real + _MODE * n_atoms * modes
+            cost = real + (1 + repeats) * _MODE * n_atoms * modes
             if cost < least:
                 best, least = Splitting("ewald", radius, alpha, highest, 0.0, 0), cost
         if method in ("auto", "mesh"):
             for order in _ORDERS:
                 spacing = spacing_for(alpha, distance, allowed, order)
                 points = max(volume / spacing**3, 512.0)
-                cost = real + _COLUMN * n_atoms * order**2 + _POINT * points * math.log2(points)
+                far = _COLUMN * n_atoms * order**2 + _POINT * points * math.log2(points)
+                cost = real + (1 + repeats) * far
                 if cost < least:
                     best, least = Splitting("mesh", radius, alpha, 0.0, spacing, order), cost
     assert best is not None

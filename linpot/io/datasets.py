@@ -1,51 +1,41 @@
-"""Reading data sets and writing structures."""
+"""Reading data sets and structures."""
 
 from __future__ import annotations
 
-import bz2
 import difflib
 import gzip
 import lzma
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import ase.db
 import ase.io
 from ase import Atoms
-from ase.io.formats import UnknownFileTypeError, filetype, string2index
+from ase.io.formats import UnknownFileTypeError
 
 from linpot.checks import non_negative
 from linpot.errors import FileFormatError, InputError
-from linpot.io.atomic import write_atomically
-from linpot.io.extxyz import Frame, append_xyz, parse_frame, split_frames
-from linpot.io.mlip_cfg import is_cfg, stream_cfg, write_cfg
+from linpot.io.extxyz import Frame, parse_frame, split_frames
+from linpot.io.file_endings import PathLike, is_extxyz, opener
+from linpot.io.frame_selection import Index, frame_selection, name_with_selection
+from linpot.io.mlip_cfg import is_cfg, stream_cfg
 from linpot.io.structure_file import hold_structures
-from linpot.io.structure_formats import FORMATS, StructureFormat, format_of_file, format_of_name
+from linpot.io.structure_formats import StructureFormat, format_of_file
 from linpot.structures.dataset import Dataset
 from linpot.structures.from_atoms import label_structures
 from linpot.structures.labels import AUTOMATIC, LabelKeys
 from linpot.structures.structure import INITIAL_CHARGES, Structure
 
-_OPENERS: dict[str, Callable[..., IO[str]]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-}
 _BROKEN_COMPRESSION = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 
-_CFG = "mlip-cfg"  # like the names of formats of ase.io
 _HEAD = 64  # bytes that tell it
 
 STRUCTURE_MEMORY = 1.0
 """GB of structures that are held; more of them stay in a temporary file."""
-
-PathLike = str | os.PathLike[str]
-Index = str | int | slice
 
 
 def read_dataset(
@@ -102,7 +92,7 @@ def read_dataset(
         _refuse_absent(Path(one))
     short = len({Path(one).name for one in paths}) == len(paths)
     images = (
-        (atoms, _with_selection(Path(one).name if short else str(one), index))
+        (atoms, name_with_selection(Path(one).name if short else str(one), index))
         for one in paths
         for atoms in stream_structures(one, index=index, elements=elements)
     )
@@ -164,9 +154,9 @@ def stream_structures(
         If the file cannot be read.
     """
     file = Path(path)
-    selection = _selection(index)
+    selection = frame_selection(index)
     _refuse_absent(file)
-    if _is_extxyz(file):
+    if is_extxyz(file):
         images = _stream_extxyz(file, selection)
     elif _is_cfg(file):
         images = _stream_cfg(file, selection, elements)
@@ -183,156 +173,14 @@ def stream_structures(
         raise InputError(f"`index` must select frames of '{file}', got {index!r}, which has none")
 
 
-def write_structures(
-    path: PathLike, atoms: Iterable[Atoms], *, overwrite: bool = False, format: str | None = None
-) -> int:
-    """
-    Write structures with the results of their calculators, all or nothing.
-
-    Parameters
-    ----------
-    path : path
-        Its ending tells the format: ``.extxyz``, ``.xyz`` (both extended XYZ), ``.cfg`` (of MLIP),
-        ``.db``, ``.traj`` ..., with ``.gz`` for compression.
-    atoms : iterable of ase.Atoms
-        Not modified. Taken one after the other for extended XYZ, databases and the formats of
-        `linpot.io.structure_formats`; held together for others.
-    overwrite : bool
-    format : str or None
-        A format of `ase.io` or `linpot.io.structure_formats`, where the ending does not tell it.
-
-    Returns
-    -------
-    int
-        Structures written.
-
-    Raises
-    ------
-    InputError
-        If there is no structure, if the format is unknown or cannot hold the structures, or if
-        the file exists or cannot be written.
-    """
-    kind = format or format_by_name(path)
-    written = 0
-
-    def counted() -> Iterator[Atoms]:
-        nonlocal written
-        for image in atoms:
-            written += 1
-            yield image
-        if not written:
-            raise InputError(f"there must be at least one structure to write to '{path}', got none")
-
-    def write(temporary: Path) -> None:
-        try:
-            _write_as(kind, temporary, counted())
-        except (OSError, InputError):
-            raise
-        except Exception as error:  # formats raise many kinds
-            raise InputError(f"cannot write '{path}' as {kind}: {error}") from error
-
-    write_atomically(path, write, overwrite=overwrite)
-    return written
-
-
-def _write_as(kind: str, file: Path, images: Iterable[Atoms]) -> None:
-    own = FORMATS.get(kind)
-    if own is not None and own.write is not None:
-        own.write(file, images)
-    elif kind == "extxyz":
-        with _opener(file)(file, "wt", encoding="utf-8") as stream:
-            for image in images:
-                append_xyz(stream, image)
-    elif kind == _CFG:
-        with _opener(file)(file, "wt", encoding="utf-8") as stream:
-            write_cfg(stream, images)
-    elif kind == "db":
-        with ase.db.connect(file, type="db", append=False) as database:
-            for image in images:
-                info = {k: v for k, v in image.info.items() if k != "key_value_pairs"}
-                database.write(image, data={"info": info})
-    else:
-        ase.io.write(file, list(images), format=kind)
-
-
-def format_by_name(path: PathLike) -> str:
-    """
-    Return the format that the ending of a path to be written tells.
-
-    Raises
-    ------
-    InputError
-        If it is none that can be written.
-    """
-    file = Path(path)
-    if _is_extxyz(file):
-        return "extxyz"
-    if _ending(file) == ".cfg":
-        return _CFG
-    own = format_of_name(file)
-    if own is None:
-        return _kind_by_name(file)
-    if own.write is None:
-        raise InputError(f"`path` must end with a format that is written, got '{file}'")
-    return own.name
-
-
-def _ending(file: Path) -> str:
-    suffixes = [s.lower() for s in file.suffixes]
-    if suffixes and suffixes[-1] in _OPENERS:
-        suffixes.pop()
-    return suffixes[-1] if suffixes else ""
-
-
-def _opener(file: Path) -> Callable[..., IO[str]]:
-    return _OPENERS.get(file.suffix.lower(), open)
-
-
-def _is_extxyz(file: Path) -> bool:
-    return _ending(file) in (".xyz", ".extxyz")
-
-
 def _is_cfg(file: Path) -> bool:
     """Look into the file: AtomEye has files of this name as well."""
     try:
-        with _opener(file)(file, "rb") as stream:
+        with opener(file)(file, "rb") as stream:
             head: Any = stream.read(_HEAD)
     except (OSError, *_BROKEN_COMPRESSION):
         return False
     return is_cfg(head)
-
-
-def _kind_by_name(file: Path) -> str:
-    try:
-        kind = filetype(file.name, read=False)
-        known = kind in ase.io.formats.ioformats and ase.io.formats.ioformats[kind].can_write
-    except UnknownFileTypeError:
-        known = False
-    if not known:
-        raise InputError(f"`path` must end with a known format such as .extxyz, got '{file}'")
-    return str(kind)
-
-
-def _selection(index: Index) -> slice:
-    try:
-        chosen = string2index(index) if isinstance(index, str) else index
-        if isinstance(chosen, int) and not isinstance(chosen, bool):
-            chosen = slice(chosen, chosen + 1 or None)
-        if not isinstance(chosen, slice):
-            raise TypeError("neither a number nor a range")
-        chosen.indices(1)  # refuses steps of zero and ends that are no numbers
-    except (TypeError, ValueError) as error:
-        raise InputError(f"`index` must be like '0:100' or ':', got {index!r}") from error
-    return chosen
-
-
-def _with_selection(name: str, index: Index) -> str:
-    # Structures are counted from 0 within the selection, so the selection belongs to the name.
-    selection = _selection(index)
-    if selection in (slice(None), slice(0, None), slice(None, None, 1)):
-        return name
-    ends = ["" if e is None else str(e) for e in (selection.start, selection.stop, selection.step)]
-    return f"{name}@{':'.join(ends[: 3 if ends[2] else 2])}"
 
 
 def _refuse_absent(file: Path) -> None:
@@ -377,7 +225,7 @@ def _frames(file: Path) -> Iterator[Frame]:
 def _lines(file: Path) -> Iterator[str]:
     """Yield the lines of a text file, compressed or not."""
     try:
-        with _opener(file)(file, "rt", encoding="utf-8") as stream:
+        with opener(file)(file, "rt", encoding="utf-8") as stream:
             yield from stream
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{file} must be text, got other bytes: {error}") from error
@@ -404,12 +252,7 @@ def _stream_any(file: Path, selection: slice, trust_pickle: bool) -> Iterator[At
         if own is not None:
             yield from _selected(own, file, selection, trust_pickle)
             return
-        for image in ase.io.iread(file, index=selection, do_not_split_by_at_sign=True):
-            # a database keeps what is not a column apart
-            kept = image.info.get("data")
-            if isinstance(kept, dict) and isinstance(kept.get("info"), dict):
-                image.info |= image.info.pop("data")["info"]
-            yield image
+        yield from ase.io.iread(file, index=selection, do_not_split_by_at_sign=True)
     except UnknownFileTypeError as error:
         raise FileFormatError(
             f"{file} must be in a format that ASE reads, got an unknown one; "

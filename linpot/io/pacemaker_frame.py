@@ -7,6 +7,7 @@ has said that its source is trusted.
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,6 +63,8 @@ def stream_pacemaker(file: Path, *, trusted: bool) -> Iterator[Atoms]:
     try:
         frame = pandas.read_pickle(file, compression="gzip" if compressed else None)
         columns = set(frame.columns)
+    except gzip.BadGzipFile as error:  # an OSError, but no trouble of the system
+        raise FileFormatError(f"{file} must be a pickled data frame: {error}") from error
     except OSError:
         raise
     except Exception as error:  # whatever a pickle raises

@@ -1,8 +1,8 @@
 """
 Formats of structure files that linpot reads and writes itself, beside extended XYZ.
 
-A format is recognised by the name or the first bytes of a file. All others go to `ase.io`: ASE
-databases, OUTCAR and vasprun.xml of VASP, trajectories, and what else it knows.
+A format is recognised by the name or the first bytes of a file. All others go to `ase.io`: OUTCAR
+and vasprun.xml of VASP, trajectories, and what else it knows.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ase import Atoms
 
+from linpot.io.ase_database import stream_database, write_database
 from linpot.io.fitsnap_json import stream_fitsnap, write_fitsnap
 from linpot.io.pacemaker_frame import is_pacemaker_name, stream_pacemaker
 from linpot.io.runner_data import stream_runner, write_runner
@@ -54,6 +55,13 @@ def _begins(head: bytes) -> bool:
 FORMATS: dict[str, StructureFormat] = {
     one.name: one
     for one in (
+        StructureFormat(
+            "db",
+            lambda path: path.suffix == ".db",
+            lambda path, head: head.startswith(b"SQLite format 3"),
+            lambda path, trusted: stream_database(path),
+            write_database,
+        ),
         StructureFormat(
             "runner",
             lambda path: path.name == "input.data" or path.suffix == ".data",

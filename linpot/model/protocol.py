@@ -125,6 +125,15 @@ class EnergyModel(ABC):
             [structure.n_atoms for structure in structures],
         )
 
+    def for_trajectory(self) -> EnergyModel:
+        """
+        Return the model for the steps of one trajectory.
+
+        Models that iterate may start where the last step ended; their results depend on it within
+        their tolerance only.
+        """
+        return self
+
     def predict_parts(
         self,
         structure: Structure,

@@ -84,6 +84,10 @@ class ModelSum(ManyAtOnce):
     def _over_pairs(self) -> list[BatchModel]:
         return [part for part in self.parts if isinstance(part, BatchModel)]
 
+    def for_trajectory(self) -> ModelSum:
+        """Return the sum for the steps of one trajectory; see `EnergyModel.for_trajectory`."""
+        return ModelSum(tuple(part.for_trajectory() for part in self.parts))
+
     def predict_many(
         self,
         structures: Sequence[Structure],

@@ -54,7 +54,7 @@ def draw_curves(curves: Sequence[Line], title: str = "") -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    columns = min(_COLUMNS, len(curves))
+    columns = 2 if len(curves) == 4 else min(_COLUMNS, len(curves))
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(3.9 * columns, 3.1 * rows + 0.3), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()

@@ -30,7 +30,7 @@ from linpot.report.rules import (
     Statement,
     word_for,
 )
-from linpot.report.wording import SCALES, WORDS, digits, in_unit, listed
+from linpot.report.wording import SCALES, SINGULAR, WORDS, digits, in_unit, listed
 
 
 def judge(contents: PageContents) -> list[Statement]:
@@ -98,7 +98,7 @@ def _about(name: str, relative: float, data: DataErrors) -> Statement:
     word = word_for(relative)
     tone = TONES[word]
     scale = in_unit(name, data.scale[name])
-    share = f"{relative:.1%}" if relative < 0.1 else f"{relative:.0%}"
+    share = f"{relative:.1%}" if relative < 0.3 else f"{relative:.0%}"
     return Statement(GOOD, tone, f"{text}, {share} of {SCALES[name]} ({scale}): {word}.")
 
 
@@ -114,7 +114,7 @@ def _about_error_bars(contents: PageContents) -> Iterator[Statement]:
             kind = ("fair", "wider than needed")
         else:
             kind = ("good", "as wide as they should be")
-        told.setdefault(kind, []).append(f"{covered:.0%} of the {name} errors")
+        told.setdefault(kind, []).append(f"{covered:.0%} of the {SINGULAR[name]} errors")
     for (tone, words), shares in told.items():
         text = f"Error bars that promise 90% hold {listed(shares)}: {words}."
         yield Statement(GOOD, tone, text)

@@ -21,6 +21,13 @@ WORDS = {
     "charges": "charges",
     "dipole": "dipoles",
 }
+SINGULAR = {
+    "energy": "energy",
+    "forces": "force",
+    "stress": "stress",
+    "charges": "charge",
+    "dipole": "dipole",
+}
 SCALES = {
     "energy": "the spread of the energies",
     "forces": "the typical force",

@@ -49,13 +49,17 @@ def ground_state(atoms: Atoms, calculator: Calculator) -> Atoms:
     moving.calc = calculator
     periodic = bool(moving.pbc.all())
     target = FrechetCellFilter(moving) if periodic else moving
-    if not BFGS(target, logfile=None).run(fmax=1e-4, steps=500):
+    converged = False
+    for state in BFGS(target, logfile=None).irun(fmax=1e-4, steps=500):
+        converged = bool(state)
+        # at once: a cell that collapses has more and more images within the cutoff
+        if periodic and not 0.4 < moving.get_volume() / atoms.get_volume() < 1.6:
+            raise NotMeasuredError(
+                f"{atoms.symbols} left its structure: its volume went from "
+                f"{atoms.get_volume():.1f} to {moving.get_volume():.1f} A^3"
+            )
+    if not converged:
         raise NotMeasuredError(f"{atoms.symbols} did not relax in 500 steps")
-    if periodic and not 0.4 < moving.get_volume() / atoms.get_volume() < 1.6:
-        raise NotMeasuredError(
-            f"{atoms.symbols} left its structure: its volume went from "
-            f"{atoms.get_volume():.1f} to {moving.get_volume():.1f} A^3"
-        )
     moving.calc = None
     return moving
 

@@ -32,7 +32,7 @@ def surfaces(case: Case) -> Measured:
     for face in faces:
         name = f"surface ({''.join(map(str, face))})"
         slab = cheapest_slab(case, cell, face)
-        area = np.linalg.norm(np.cross(slab.cell[0], slab.cell[1]))
+        area = float(np.linalg.norm(np.cross(slab.cell[0], slab.cell[1])))
         unrelaxed = (case.energy(slab) - len(slab) * bulk) / (2.0 * area)
         found.add(f"{name}, unrelaxed", unrelaxed * J_PER_M2, "J/m^2")
         try:
@@ -59,22 +59,17 @@ def cheapest_slab(case: Case, cell: Atoms, face: tuple[int, int, int]) -> Atoms:
     Atoms
         Periodic in all directions, with a gap.
     """
-    thin = surface(cell, face, 1, periodic=True)
-    height = thin.get_volume() / np.linalg.norm(np.cross(thin.cell[0], thin.cell[1]))
-    n_layers = int(np.ceil(THICKNESS / height))
-    block = surface(cell, face, n_layers, periodic=True)
-    normal = np.cross(block.cell[0], block.cell[1])
-    normal /= np.linalg.norm(normal)
-    total = float(block.cell[2] @ normal)
-    heights = np.sort((block.positions @ normal) % total)
-    gaps = np.diff(heights, append=heights[0] + total)
-    cuts = (heights + 0.5 * gaps)[gaps > APART]
+    normal = np.array(face) @ cell.cell.reciprocal().array
+    spacing = 1.0 / float(np.linalg.norm(normal))  # of lattice planes: the layers repeat after it
+    normal *= spacing
+    heights = np.sort((cell.positions @ normal) % spacing)
+    gaps = np.diff(heights, append=heights[0] + spacing)
+    n_layers = int(np.ceil(THICKNESS / spacing))
     best: tuple[float, Atoms] | None = None
-    for cut in cuts[cuts <= cuts[0] + height]:  # one repeat has all of them
-        slab = block.copy()
-        slab.positions -= cut * normal
-        slab.wrap()
-        slab.center(vacuum=VACUUM, axis=2)
+    for cut in (heights + 0.5 * gaps)[gaps > APART]:
+        shifted = cell.copy()
+        shifted.positions -= cut * normal
+        slab = surface(shifted, face, n_layers, vacuum=VACUUM, periodic=True)
         energy = case.energy(slab)
         if best is None or energy < best[0] - 1e-6:
             best = (energy, slab)
