@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,7 +50,7 @@ class CommandOfWords(click.Command):
             f"{word}={words[word][1]}"
             if word in words and following not in words[word][0]
             else word
-            for word, following in zip(args[:end], [*args[1:end], ""], strict=True)
+            for word, following in pairwise([*args[:end], ""])
         ]
         return super().parse_args(ctx, completed + args[end:])
 

@@ -11,6 +11,7 @@ from linpot.curation.structure_scan import BOHR_WINDOW, UnitScan
 from linpot.structures.structure import LABELS
 
 _FEWEST = 3
+_EXPECTED = ("energy", "forces")  # the others are told where some structures have them
 _NOTED_NET_FORCE = 5e-3  # eV/A
 
 
@@ -116,7 +117,7 @@ def describe_missing(scans: Mapping[str, UnitScan]) -> list[Finding]:
                     evidence={"structures": sum(lacking.values())},
                 )
             )
-        elif not any(scan.present[label] for scan in scans.values()) and label != "stress":
+        elif label in _EXPECTED and not any(scan.present[label] for scan in scans.values()):
             findings.append(
                 Finding(
                     kind="missing",
