@@ -202,6 +202,18 @@ def test_slab_equals_the_exact_sum_in_two_dimensions(name):
         assert found == pytest.approx(expected, rel=1e-10)
 
 
+def test_rounding_puts_no_atom_on_the_other_side_of_a_slab():
+    """The lowest atom lies at depth zero up to rounding, on either side of it."""
+    structure, charges = CASES["slab"]
+    expected = energy_of(structure, charges)
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+        positions = structure.positions @ turn + rng.uniform(-50.0, 50.0, 3)
+        turned = replace(structure, positions=positions, cell=structure.cell @ turn)
+        assert energy_of(turned, charges) == pytest.approx(expected, rel=1e-9)
+
+
 def test_error_of_a_slab_follows_the_accuracy():
     """A dipolar slab: without the correction the energy would be off by 2 pi M^2/V, here 1 eV."""
     structure, charges = CASES["slab"]

@@ -113,10 +113,11 @@ def charge_cell(structure: Structure, accuracy: float) -> ChargeCell | None:
     gap = -math.log(accuracy) / _shortest_reciprocal(a, b, area)
     steps = math.ceil(math.log(thickness + gap) / math.log(_HEIGHT_STEP))
     cell = np.array(structure.cell)
-    cell[axis] = normal * _HEIGHT_STEP**steps
-    # lattice vectors along which the slab is not periodic begin at its lowest atom: none is cut
-    lowest = np.array(structure.positions) - normal * depth.min()
-    positions, fractions = _wrapped_positions(lowest, cell)
+    height = _HEIGHT_STEP**steps
+    cell[axis] = normal * height
+    # the slab lies in the middle: rounding takes no atom through a face of the cell
+    bottom = depth.min() - 0.5 * (height - np.ptp(depth))
+    positions, fractions = _wrapped_positions(structure.positions - normal * bottom, cell)
     return ChargeCell(cell, positions, fractions, normal, area * thickness)
 
 
