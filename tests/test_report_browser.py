@@ -143,9 +143,11 @@ def test_text_of_charts_follows_the_color_scheme(browser):
 def test_page_fits_a_phone(browser):
     metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    width = browser.execute_script("return document.documentElement.scrollWidth")
+    end = time.monotonic() + PATIENCE  # charts follow the width after a moment
+    while (width := browser.execute_script("return document.documentElement.scrollWidth")) != 390:
+        assert time.monotonic() < end, width
+        time.sleep(0.1)
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    assert width == 390
 
 
 def test_console_is_silent(browser):
