@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import ase.db
 import ase.io
 from ase import Atoms
 from ase.io.formats import UnknownFileTypeError, filetype
