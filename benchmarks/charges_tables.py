@@ -32,7 +32,47 @@ def local_charges() -> str:
         f"<sub>`python -m benchmarks.charges_local`, {results['date']}, commit "
         f"{results['commit']}, {results['machine']['processor']}</sub>"
     )
-    return "\n\n".join([*parts, origin])
+    return "\n\n".join([*parts, origin, *_equilibrated()])
+
+
+def _equilibrated() -> list[str]:
+    """Return what charges reach that flow through the whole structure."""
+    parts = []
+    for path in sorted(RESULTS.glob("charges_qeq_charges_*.json")):
+        name, results = path.stem.removeprefix("charges_qeq_charges_"), json.loads(path.read_text())
+        found = results[name]
+        parts.append(
+            f"`{name}`, charges fitted to charges, {found['n_functions']} functions, test RMSE "
+            f"(me): local {found['local']:.1f}, `qeq` {found['qeq']:.2f}, `self_consistent` "
+            f"{found['self_consistent']:.2f}. {_measured('charges', results)}"
+        )
+    for path in sorted(RESULTS.glob("charges_qeq_joint_*.json")):
+        name, results = path.stem.removeprefix("charges_qeq_joint_"), json.loads(path.read_text())
+        found = results[name]
+        lines = [
+            f"`{name}`, everything trained jointly ({found['n_train']} structures, "
+            f"{found['n_functions']} functions), test RMSE.",
+            "",
+            "| charges | energies (meV/atom) | forces (meV/A) | charges (me) |",
+            "|---|---|---|---|",
+        ]
+        for rung in ("none", "qeq", "self_consistent"):
+            row = found[rung]
+            charges = row.get("charges_rmse_me")
+            lines.append(
+                f"| {rung} | {row['energy_rmse_meV_per_atom']:.2f} | "
+                f"{row['forces_rmse_meV_per_A']:.0f} | "
+                f"{'' if charges is None else f'{charges:.1f}'} |"
+            )
+        parts += ["\n".join(lines), _measured("joint", results)]
+    return parts
+
+
+def _measured(part: str, results: dict[str, Any]) -> str:
+    return (
+        f"<sub>`python -m benchmarks.charges_qeq --part {part}`, {results['date']}, commit "
+        f"{results['commit']}</sub>"
+    )
 
 
 def _points(results: dict[str, Any]) -> str:
