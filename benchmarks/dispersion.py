@@ -6,7 +6,7 @@ structures; the difference to GFN1-xTB on ethanol; microseconds per atom of the 
 core. Fits have the defaults; the test sets are only evaluated. Needs the packages dftd3 and tblite.
 Parts that are left out stay as they were, with the commit that measured them.
 
-    python -m benchmarks.dispersion [--quick] [--only water,ethanol,delta,cost]
+    python -m benchmarks.dispersion [--quick] [--only water,charges,ethanol,delta,cost]
 """
 
 from __future__ import annotations
@@ -81,15 +81,12 @@ def curve(
 
 
 def water(quick: bool) -> dict[str, Any]:
-    folder = data_folder() / "water_rpbe_d3"
-    train = linpot.read_dataset(folder / "water_train.extxyz.gz")
-    test = linpot.read_dataset(folder / "water_test.extxyz.gz")
+    train, test = water_data()
     models: dict[str, Any] = {
         "none": None,
         "D3(BJ) of RPBE": linpot.D3("rpbe"),
         "D3(zero) of RPBE": linpot.D3("rpbe", "zero"),
         "C6 of free atoms": linpot.Dispersion.of_free_atoms(["H", "O"]),
-        "charges of SPC/E": linpot.Coulomb(SPC_E, widths=dict.fromkeys(SPC_E, 0.5)),
     }
     if quick:
         train, test, sizes = train[:4], test[:2], (2,)
@@ -113,6 +110,19 @@ def water(quick: bool) -> dict[str, Any]:
     }
     print("water C6", c6, flush=True)
     return {"c6_eV_A6": c6, "curves": curve("water", train, test, sizes, models)}
+
+
+def charges(quick: bool) -> dict[str, Any]:
+    train, test = water_data()
+    clouds = linpot.Coulomb(SPC_E, widths=dict.fromkeys(SPC_E, 0.5))
+    models = {"none": None, "charges of SPC/E, clouds of 0.5 A": clouds}
+    return curve("water", train, test, (2,) if quick else (5, 10, 20, 37), models)
+
+
+def water_data() -> tuple[linpot.Dataset, linpot.Dataset]:
+    folder = data_folder() / "water_rpbe_d3"
+    train = linpot.read_dataset(folder / "water_train.extxyz.gz")
+    return train, linpot.read_dataset(folder / "water_test.extxyz.gz")
 
 
 def ethanol(quick: bool) -> dict[str, Any]:
@@ -191,7 +201,7 @@ def best(work: Callable[[], Any]) -> float:
     return min(times)
 
 
-PARTS = {"water": water, "ethanol": ethanol, "delta": delta, "cost": cost}
+PARTS = {"water": water, "charges": charges, "ethanol": ethanol, "delta": delta, "cost": cost}
 
 
 def main() -> None:

@@ -180,6 +180,42 @@ def draw_dispersion(path: Path) -> None:
     plt.close(figure)
 
 
+def draw_coulomb(path: Path) -> None:
+    """Na and Cl with charges of 1 e: points, clouds, damped points; alone and over repulsion."""
+    figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.2), sharex=True)
+    r = np.linspace(0.8, 7.0, 200)
+    apart = [
+        Structure(np.array([11, 17]), [[0, 0, 0], [0, 0, d]], np.zeros((3, 3)), (False,) * 3)
+        for d in r
+    ]
+    charges = {"Na": 1.0, "Cl": -1.0}
+    forms: tuple[tuple[str, dict[str, Any], str], ...] = (
+        ("points", {}, INK),
+        ("clouds of 1 A", {"widths": dict.fromkeys(charges, 1.0)}, ACCENT),
+        ("damped below 2.5 A", {"damping": 2.5}, SHADES[2]),
+    )
+    pairs = (("Na", "Na"), ("Na", "Cl"), ("Cl", "Cl"))
+    repulsion = linpot.ZBL(("Na", "Cl"), dict.fromkeys(pairs, 1.8), dict.fromkeys(pairs, 4.6))
+    wall = repulsion.predict_many(apart, forces=False).energies
+    for ax, below, title in zip(
+        panels, (np.zeros_like(r), wall), ("charges alone", "with ZBL"), strict=True
+    ):
+        for label, settings, color in forms:
+            model = linpot.Coulomb(charges, **settings)
+            energies = model.predict_many(apart, forces=False).energies
+            ax.plot(r, energies + below, color=color, label=label)
+        if below.any():
+            ax.plot(r, below, color=INK, ls=":", label="ZBL alone")
+        ax.set_ylim(-12, 12)
+        ax.set_xlabel("distance of Na and Cl (A)")
+        ax.set_title(title, fontsize=9)
+        ax.legend(frameon=False, fontsize=8)
+    panels[0].set_ylabel("energy (eV)")
+    figure.tight_layout()
+    figure.savefig(path, bbox_inches="tight")
+    plt.close(figure)
+
+
 def draw_walls(path: Path, results: dict[str, Any]) -> None:
     """Draw a dimer and compressed diamond, with and without what holds them up."""
     curves = results["silicon"]
@@ -212,6 +248,7 @@ def main() -> None:
     draw_engine(FOLDER / "engine.svg")
     draw_cost(FOLDER / "cost.svg", json.loads((RESULTS / "engine.json").read_text()))
     draw_dispersion(FOLDER / "dispersion.svg")
+    draw_coulomb(FOLDER / "coulomb.svg")
     draw_walls(FOLDER / "walls.svg", json.loads((RESULTS / "walls.json").read_text()))
 
 
