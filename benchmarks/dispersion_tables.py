@@ -20,6 +20,7 @@ def dispersion() -> str:
             "Liquid water, RPBE-D3: what is taken off before the fit, against structures.",
             water["curves"],
         ),
+        _curves("Liquid water, with and without fixed charges.", results["charges"]["found"]),
         _curves("Ethanol of rMD17, PBE without dispersion.", results["ethanol"]["found"]),
         _curves(
             "The same ethanol, learned whole or as the difference to GFN1-xTB, with and without "
@@ -48,7 +49,7 @@ def _curves(title: str, curves: dict[str, dict[str, dict[str, float]]]) -> str:
 def _source(results: dict[str, Any]) -> str:
     functions = ", ".join(f"{name} {n}" for name, n in results["n_functions"].items())
     commits = ", ".join(
-        f"{name} {results[name]['commit']}" for name in ("water", "ethanol", "delta")
+        f"{name} {results[name]['commit']}" for name in ("water", "charges", "ethanol", "delta")
     )
     return (
         f"<sub>`python -m benchmarks.dispersion`, functions per element: {functions}; commits: "
