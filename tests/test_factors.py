@@ -233,10 +233,12 @@ def test_shifted_target_is_that_of_rows_with_another_target():
     """Rows that wait and rows that are factorised alike."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 5)), rng.normal(size=40)
+    shift = np.array([0.0, 2.0, -3.0, 0.0, 0.0])
     for n_rows in (3, 40):
-        own, other = TriangularFactor(6), TriangularFactor(6)
-        own.add(X[:n_rows], y[:n_rows])
-        own.shift_target(slice(1, 3), np.array([2.0, -3.0]))
-        other.add(X[:n_rows], y[:n_rows] - X[:n_rows, 1:3] @ [2.0, -3.0])
-        squares = [factor.rows().T @ factor.rows() for factor in (own, other)]
+        own, other = FactorSet(6), FactorSet(6)
+        own.add("a", X[:n_rows], y[:n_rows])
+        other.add("a", X[:n_rows], y[:n_rows] - X[:n_rows] @ shift)
+        found = own.shifted(shift)["a"]
+        assert found.n_rows == n_rows
+        squares = [factor.rows().T @ factor.rows() for factor in (found, other["a"])]
         np.testing.assert_allclose(*squares, atol=1e-13)

@@ -17,7 +17,9 @@ from linpot.model.linear_potential import LinearPotential
 from linpot.model.packing import pack
 from linpot.model.sum import learned_part
 from linpot.structures.dataset import Dataset
-from linpot.workflow.fit import run_fit
+from linpot.workflow.calibration import prepare_folds
+from linpot.workflow.error_bars import run_fit_with_error_bars
+from linpot.workflow.fit import Silent, prepare_fit, run_fit
 from linpot.workflow.plan import plan_fit
 from linpot.workflow.radial_learning import _Learning, _orthonormal
 from linpot.workflow.settings import FitSettings
@@ -116,3 +118,18 @@ def test_learnt_potential_is_saved_with_its_radial_functions(data, tmp_path):
     assert old == new
     rebuilt = build_basis(new)
     np.testing.assert_array_equal(rebuilt.radial_table, learned_part(again).basis.radial_table)
+
+
+def test_error_bars_and_folds_learn_the_same_radial_functions(data):
+    settings = settings_of(learn=2)
+    plain = learned_part(run_fit(data, settings=settings).potential)
+    for found in (
+        run_fit_with_error_bars(data, settings=settings, folds=3, level=0.5).potential,
+        prepare_fit(data, settings=settings).solve().potential,
+        linpot.fit_with_error_bars(data, settings=settings, folds=3, level=0.5),
+    ):
+        learned = learned_part(found)
+        assert learned.basis.specification == plain.basis.specification
+        np.testing.assert_allclose(learned.coefficients, plain.coefficients, rtol=1e-6, atol=1e-9)
+    session = prepare_folds(data, settings, 3, Silent()).session
+    assert session.basis.specification == plain.basis.specification

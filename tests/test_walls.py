@@ -24,8 +24,9 @@ from linpot.validation.compression import (
     trimers,
 )
 from linpot.validation.dimers import check_dimers
+from linpot.workflow.calibration import prepare_folds
 from linpot.workflow.dense_environments import CLOSEST, N_RANDOM, dense_environments
-from linpot.workflow.fit import prepare_fit
+from linpot.workflow.fit import Silent, finish_fit, prepare_fit
 from linpot.workflow.plan import plan_fit
 from linpot.workflow.regression import LEAST_NOISE, noise_of
 from linpot.workflow.walls import Walls, rising, solve_without_holes
@@ -195,6 +196,24 @@ def test_a_mended_potential_says_so(session_and_plan, train, monkeypatch):
         "energies were made to rise where 1 holes had been found, first: "
         "the energy of diamond falls by 1 eV per atom when it is compressed"
     ]
+
+
+def test_error_bars_are_those_of_the_mended_fit(train):
+    folded = prepare_folds(train, SETTINGS, 4, Silent())
+    result = finish_fit(folded.session, folded.plan, train)
+    assert result.walls.demands is not None  # silicon that ships has holes at this size
+    mended = linpot.learned_part(result.potential).coefficients
+    found = folded.calibrated("posterior", 0.9, Silent(), at_least=result.walls.demands)
+    assert np.array_equal(found.fit.solution.coefficients, mended)
+    assert np.array_equal(found.fit.posterior.mean, mended)
+    without = folded.calibrated("posterior", 0.9, Silent())
+    assert not np.array_equal(without.fit.solution.coefficients, mended)
+    # folds are mended, too: what they leave of their test data is another number
+    names = found.calibrations.keys() & without.calibrations.keys()
+    assert any(
+        not np.array_equal(found.calibrations[n].scores, without.calibrations[n].scores)
+        for n in names
+    )
 
 
 def test_holes_are_refused_unless_allowed(train, monkeypatch):

@@ -85,20 +85,6 @@ class TriangularFactor:
             self._factor = np.asfortranarray(downdate_factor(self.rows(), rows))
         self.n_rows -= len(y)
 
-    def shift_target(self, columns: slice, values: Floats) -> None:
-        """
-        Take a combination of columns off the target of all rows seen.
-
-        Parameters
-        ----------
-        columns : slice
-        values : float64[n]
-        """
-        for rows in self._buffer:
-            rows[:, -1] -= rows[:, columns] @ values
-        if self._factor is not None:  # of which only the upper triangle has a meaning
-            self._factor[:, -1] -= np.triu(self._factor)[:, columns] @ values
-
     def copy(self) -> TriangularFactor:
         """Return a copy that can be changed by itself."""
         factor = None if self._factor is None else self._factor.copy(order="F")

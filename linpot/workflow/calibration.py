@@ -24,13 +24,12 @@ from linpot.uncertainty.conformal import (
 )
 from linpot.uncertainty.posterior import Posterior
 from linpot.uncertainty.spread import Spread, spread_of
-from linpot.workflow.charges import add_charges
 from linpot.workflow.choice import chosen, left_out
 from linpot.workflow.cross_validation import assign_folds
 from linpot.workflow.evaluate import residuals_of
-from linpot.workflow.fit import Monitor, Silent, gather_rows
+from linpot.workflow.fit import Monitor, Silent, gather_rows, lay_out
 from linpot.workflow.misfit import Part, widen_by_misfit
-from linpot.workflow.plan import FitPlan, plan_fit
+from linpot.workflow.plan import FitPlan
 from linpot.workflow.posterior import PosteriorFit, solve_with_posterior
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
@@ -148,20 +147,33 @@ class FoldedFit:
     fold_of: NDArray[np.int64]
     by_groups: bool
 
-    def calibrated(self, kind: str, level: float, monitor: Monitor) -> CalibratedFit:
-        """Fit without each fold, and to all; arguments as for `calibrated_fit`."""
+    def calibrated(
+        self,
+        kind: str,
+        level: float,
+        monitor: Monitor,
+        at_least: tuple[Floats, Floats] | None = None,
+    ) -> CalibratedFit:
+        """
+        Fit without each fold, and to all; arguments as for `calibrated_fit`.
+
+        Inequalities `at_least` (see `FitSession.solve`) hold in the fit to all, and in those
+        without a fold if these have its functions.
+        """
         session, n_folds = self.session, int(self.fold_of.max()) + 1
         monitor.stage("folds", n_folds)
         everything = chosen(session)
-        whole = solve_with_posterior(everything)
+        whole = solve_with_posterior(everything, at_least=at_least)
+        if everything is not session:  # folds choose functions of their own
+            at_least = None
         parts, fits = [], []
         for fold in range(n_folds):
             part, which = left_out(session, fold)
             parts.append(part)
             if self.by_groups:  # it is data that are left out: penalty and noise stay
-                fits.append(solve_like(whole, part, which))
+                fits.append(solve_like(whole, part, which, at_least))
             else:
-                fits.append(solve_with_posterior(part, without_fold=which))
+                fits.append(solve_with_posterior(part, without_fold=which, at_least=at_least))
         parts, fits = [*parts, everything], [*fits, whole]
         if kind == "pops":
             seen_by = [self.fold_of != fold for fold in range(n_folds + 1)]
@@ -237,9 +249,16 @@ class FoldedFit:
         return found
 
 
-def solve_like(whole: PosteriorFit, part: FitSession, without_fold: int | None) -> PosteriorFit:
+def solve_like(
+    whole: PosteriorFit,
+    part: FitSession,
+    without_fold: int | None,
+    at_least: tuple[Floats, Floats] | None = None,
+) -> PosteriorFit:
     """Return the fit without a fold at penalty and noise of the fit to all."""
-    fit = solve_with_posterior(part, without_fold=without_fold, penalty=whole.solution.penalty)
+    fit = solve_with_posterior(
+        part, without_fold=without_fold, at_least=at_least, penalty=whole.solution.penalty
+    )
     return replace(fit, posterior=fit.posterior.with_noise(whole.posterior.noise_variance))
 
 
@@ -292,9 +311,7 @@ def prepare_folds(
         If there are fewer structures than folds, or fewer than two groups.
     """
     fold_of = np.array(_folds(train, folds), dtype=np.int64)
-    plan = plan_fit(train, settings, folds=int(fold_of.max()) + 1, test=test)
-    monitor.planned(plan)
-    plan = add_charges(plan, train, settings, monitor)
+    settings, plan = lay_out(train, settings, monitor, folds=int(fold_of.max()) + 1, test=test)
     session = gather_rows(train, plan, settings, monitor, fold_of.tolist())
     return FoldedFit(train, plan, session, fold_of, isinstance(folds, str))
 

@@ -9,11 +9,9 @@ import numpy as np
 from linpot import checks
 from linpot.errors import InputError
 from linpot.structures.dataset import Dataset
-from linpot.workflow.charges import add_charges
 from linpot.workflow.choice import left_out
 from linpot.workflow.evaluate import Metrics, Residuals, stream_residuals, summarise_residuals
-from linpot.workflow.fit import Monitor, Silent, gather_rows
-from linpot.workflow.plan import plan_fit
+from linpot.workflow.fit import Monitor, Silent, gather_rows, lay_out
 from linpot.workflow.settings import FitSettings
 
 
@@ -58,9 +56,7 @@ def cross_validate(
         raise InputError(f"`folds` must be at most the number of structures, got {folds}")
     seed = None if blocked else settings.seed
     fold_of = assign_folds(train.contents.groups, folds, seed)
-    plan = plan_fit(train, settings, folds=folds)
-    monitor.planned(plan)
-    plan = add_charges(plan, train, settings, monitor)
+    settings, plan = lay_out(train, settings, monitor, folds=folds)
     session = gather_rows(train, plan, settings, monitor, fold_of)
     monitor.stage("folds", folds)
 

@@ -100,7 +100,7 @@ def run_fit_with_error_bars(
     )
     if on_fit is not None:
         on_fit(result)
-    found = folded.calibrated(kind, level, monitor)
+    found = folded.calibrated(kind, level, monitor, at_least=result.walls.demands)
     learned = learned_part(result.potential).with_provenance(
         error_bars={"kind": kind, "folds": folds}
     )

@@ -120,10 +120,7 @@ def run_fit(
     settings = settings or FitSettings()
     monitor = monitor or Silent()
     check_test(train, test)
-    settings = with_learned_radials(train, settings, monitor.stage, monitor.advance)
-    plan = plan_fit(train, settings, test=test)
-    monitor.planned(plan)
-    plan = add_charges(plan, train, settings, monitor)
+    settings, plan = lay_out(train, settings, monitor, test=test)
     session = gather_rows(train, plan, settings, monitor)
     return finish_fit(session, plan, train, test=test, monitor=monitor, origin=origin)
 
@@ -198,11 +195,41 @@ def prepare_fit(
     """
     settings = settings or FitSettings()
     monitor = monitor or Silent()
-    settings = with_learned_radials(train, settings, monitor.stage, monitor.advance)
-    plan = plan_fit(train, settings)
-    monitor.planned(plan)
-    plan = add_charges(plan, train, settings, monitor)
+    settings, plan = lay_out(train, settings, monitor)
     return gather_rows(train, plan, settings, monitor)
+
+
+def lay_out(
+    train: Dataset,
+    settings: FitSettings,
+    monitor: Monitor,
+    *,
+    folds: int = 1,
+    test: Dataset | None = None,
+) -> tuple[FitSettings, FitPlan]:
+    """
+    Plan a fit, and find what has to be there before the linear part: radial functions and charges.
+
+    Parameters
+    ----------
+    train : Dataset
+    settings : FitSettings
+    monitor : Monitor
+    folds : int
+        Of cross-validation; radial functions and charges are trained on all of them.
+    test : Dataset, optional
+
+    Returns
+    -------
+    settings : FitSettings
+        With the radial functions found.
+    plan : FitPlan
+        With the charges found in its baseline.
+    """
+    settings = with_learned_radials(train, settings, monitor.stage, monitor.advance)
+    plan = plan_fit(train, settings, folds=folds, test=test)
+    monitor.planned(plan)
+    return settings, add_charges(plan, train, settings, monitor)
 
 
 def gather_rows(

@@ -6,11 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from linpot.errors import InputError
 from linpot.uncertainty.posterior import Posterior
 from linpot.workflow.changes import apply_changes
 from linpot.workflow.session import FitSession
 from linpot.workflow.solution import Solution
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ def solve_with_posterior(
     *,
     without_groups: Collection[str] = (),
     without_fold: int | None = None,
+    at_least: tuple[Floats, Floats] | None = None,
     **changes: Any,
 ) -> PosteriorFit:
     """
@@ -42,8 +48,8 @@ def solve_with_posterior(
     Parameters
     ----------
     session : FitSession
-    without_groups, without_fold, **changes
-        See `FitSession.solve`.
+    without_groups, without_fold, at_least, **changes
+        See `FitSession.solve`. The width of the posterior does not know of inequalities.
 
     Returns
     -------
@@ -68,7 +74,9 @@ def solve_with_posterior(
             f"`solver` must be ridge for a posterior, got {changed.settings.solver!r}; "
             "other solvers have none that factors give"
         )
-    solution = session.solve(without_groups=without_groups, without_fold=without_fold, **changes)
+    solution = session.solve(
+        without_groups=without_groups, without_fold=without_fold, at_least=at_least, **changes
+    )
     factor, _ = session.factors.combined(changed.weights)
     posterior = Posterior.of_ridge(
         factor[:, : session.basis.n_features],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -47,11 +47,14 @@ class Walls:
         Of trimers and of some structures of the data.
     notes : list of str
         What was done about holes.
+    demands : (float64[m, n_features], float64[m]) or None
+        ``A c >= b`` by which holes were mended.
     """
 
     dimers: list[DimerCurve]
     compressions: list[Compression]
     notes: list[str] = field(default_factory=list)
+    demands: tuple[Floats, Floats] | None = None
 
     @property
     def holes(self) -> list[str]:
@@ -139,6 +142,7 @@ def solve_without_holes(
         walls.notes.append(
             f"energies were made to rise where {len(first)} holes had been found, first: {first[0]}"
         )
+        walls = replace(walls, demands=(matrix, bounds))
     return solution, walls
 
 
