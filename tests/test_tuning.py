@@ -106,6 +106,31 @@ def test_time_cuts_the_list_of_trials_and_nothing_else(data, tuned):
         assert (trial.change, trial.score) == (expected.change, expected.score)
 
 
+class Ticks:
+    """A clock that moves when somebody looks at it."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        self.now += 1.0
+        return self.now
+
+
+def test_time_for_the_choice_of_functions_is_kept(data, monkeypatch):
+    clock = Ticks()
+    monkeypatch.setattr("linpot.workflow.tuning.time", clock)
+    hold = {d.holds for d in DIRECTIONS} - {"angular_weight", "decay", "taper", "choose_from"}
+    whole = linpot.tune(data, 30, settings=SMALL, hold=hold)
+    place = [t.settings.choose_from is not None for t in whole.trials].index(True)
+    ticks, clock.now = clock.now, 0.0
+    cut = linpot.tune(data, 30, settings=SMALL, hold=hold, minutes=0.65 * ticks / 60.0)
+    assert cut.ended == "time"
+    chosen = [t.settings.choose_from is not None for t in cut.trials]
+    assert 1 < chosen.index(True) < place  # sooner than if there were time for everything
+    assert clock.now < ticks
+
+
 def test_held_settings_are_kept(tuned):
     for trial in tuned.trials:
         assert trial.settings.body_order == SMALL.body_order

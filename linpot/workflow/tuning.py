@@ -3,7 +3,8 @@ Settings from the data: a coordinate search by blocked cross-validation, within 
 
 One setting after the other, in full steps, then in smaller ones, at the size that is asked for:
 half the functions order the balance of degrees the other way round (docs/decisions.md). The list
-of trials follows from the data alone: time cuts it and changes nothing else.
+of trials follows from the data alone: time cuts it and changes nothing else, but for the choice of
+functions out of more, which helps most and costs most. Its time is kept free.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ _WORTHWHILE = 0.998  # a score must fall below this share of the best: less is n
 _NATS = 10.0  # by which the logarithm of the evidence must rise: residuals are not independent
 _LONGEST_WALK = 3  # steps in one direction in a row
 _BELIEFS = (1e6, 1e4)  # rows that given weights count for: nearly fixed, and a compromise
+_CHOICE = "choose_from"
+_COST_OF_CHOICE = 6.0  # trials: four times the work of a factor, and the choice
 _ROUNDS = (1.0, 0.5, 0.5, 0.25)  # steps; the search ends early when a round finds nothing
 
 
@@ -111,7 +114,7 @@ def run_tuning(
         model = CostModel(train)
         sized = partial(model.sized, us_per_atom=us_per_atom)
         settings = sized(settings)
-        hold = [*hold, "choose_from"]  # what chosen functions cost is not known before
+        hold = [*hold, _CHOICE]  # what chosen functions cost is not known before
     refuse_charges(settings, "the search for settings")
     plan = plan_fit(train, settings, folds=FOLDS)
     check_tunable(settings, plan)
@@ -188,11 +191,29 @@ class _Search:
     def run(self) -> None:
         """Go through all trials."""
         self.start()
-        for number, step in enumerate(_ROUNDS):
-            before = self.best
-            self.round(step, evidence=number == 0)
-            if self.best is before and number > 0:
-                break
+        try:
+            for number, step in enumerate(_ROUNDS):
+                before = self.best
+                self.round(step, evidence=number == 0)
+                if self.best is before and number > 0:
+                    break
+        except _TimeIsUp:
+            if self.choice_is_open:
+                self.walk(self.choices[0], 1.0)
+            raise
+
+    @property
+    def choices(self) -> list[Direction]:
+        """The direction in which functions are chosen out of more; empty where it is held."""
+        return [d for d in self.directions if d.holds == _CHOICE]
+
+    @property
+    def choice_is_open(self) -> bool:
+        """Whether that was not tried yet."""
+        start = self.begin.columns_per_function
+        return bool(self.choices) and all(
+            t.settings.columns_per_function == start for t in self.trials
+        )
 
     def start(self) -> None:
         """Make the first trial, with which others are compared."""
@@ -333,13 +354,21 @@ class _Search:
             self.on_trial(trial)
 
     def _wait_for(self, needs_rows: bool, settings: FitSettings) -> None:
-        """Stop the search if a trial, by the time of the last of its kind, would end too late."""
+        """
+        Stop the search if a trial, by the time of the last of its kind, would end too late.
+
+        Time for a choice of functions is kept, if that is less than half of all.
+        """
         alike = [
             t.seconds / t.settings.columns_per_function**2  # as factors and solvers grow
             for t in self.trials
             if t.needs_rows == needs_rows and t.errors is not None
         ]
         expected = max(alike[-3:], default=0.0) * settings.columns_per_function**2
+        if self.choice_is_open and settings.columns_per_function == self.begin.columns_per_function:
+            dearest = max((t.seconds for t in self.trials if t.needs_rows), default=0.0)
+            kept = _COST_OF_CHOICE * dearest
+            expected += kept if kept < 0.5 * self.budget.seconds else 0.0
         if self.budget.elapsed + expected > self.budget.seconds:
             raise _TimeIsUp
 
