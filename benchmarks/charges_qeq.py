@@ -39,13 +39,22 @@ SETS = ("4g_carbon_chain", "xtb_nacl")
 CUTOFF = 5.0
 WEIGHTS = linpot.Weights(energy=20.0, forces=1.0, charges=10.0)
 """Few energies beside many forces; the same for all models."""
-CHARGE_FUNCTIONS = 100
-"""Of electronegativities in joint training, at most."""
+CHARGE_FUNCTIONS = 200
+"""Of charges or electronegativities in joint training, at most."""
 RUNGS = {
     "local": "local:n_functions={n}",
     "qeq": "qeq:n_functions={n},joint={joint}",
     "self_consistent": "self_consistent:n_functions={n},joint={joint}",
 }
+JOINT = {
+    "none": None,
+    "lode": "lode:joint_functions={n}",
+    "latent": "latent:n_functions={q},joint_functions={n}",
+    "local": "local:n_functions={q},joint=true,joint_functions={n}",
+    "qeq": "qeq:n_functions={q},joint_functions={n},joint_steps={steps}",
+    "self_consistent": "self_consistent:n_functions={q},joint_functions={n},joint_steps={steps}",
+}
+"""The ladder, beside the same learned part."""
 
 
 def data(name: str, every: int) -> tuple[Dataset, Dataset]:
@@ -115,10 +124,10 @@ def joint(name: str, every: int, n_functions: int, steps: int, rungs: list[str])
     results: dict[str, Any] = {"n_train": len(train), "n_functions": n_functions}
     for rung in rungs:
         begin = time.perf_counter()
-        text = None
-        if rung != "none":
-            text = RUNGS[rung].format(n=min(n_functions, CHARGE_FUNCTIONS), joint="true")
-            text += f",joint_functions={n_functions},joint_steps={steps}"
+        text = JOINT[rung]
+        if text is not None:
+            q = min(n_functions, CHARGE_FUNCTIONS)
+            text = text.format(q=q, n=n_functions, steps=steps)
         potential = linpot.run_fit(train, settings=settings_of(n_functions, text)).potential
         errors = linpot.evaluate(potential, test)["all"]
         results[rung] = {
@@ -212,10 +221,10 @@ def main() -> None:
     parts = ("charges", "joint", "iterations", "cost", "dynamics")
     parser.add_argument("--part", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--set", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--rung", nargs="+", default=["none", "qeq", "self_consistent"])
+    parser.add_argument("--rung", nargs="+", choices=tuple(JOINT), default=list(JOINT))
     parser.add_argument("--every", type=int, default=1, help="take every n-th training structure")
     parser.add_argument("--functions", type=int, default=250)
-    parser.add_argument("--steps", type=int, default=15, help="of joint training, at most")
+    parser.add_argument("--steps", type=int, default=25, help="of joint training, at most")
     parser.add_argument("--quick", action="store_true", help="smaller cells, writes nothing")
     given = parser.parse_args()
     for part in given.part:

@@ -56,8 +56,9 @@ def _equilibrated() -> list[str]:
             "| charges | energies (meV/atom) | forces (meV/A) | charges (me) |",
             "|---|---|---|---|",
         ]
-        for rung in ("none", "qeq", "self_consistent"):
-            row = found[rung]
+        for rung, row in found.items():
+            if not isinstance(row, dict):
+                continue
             charges = row.get("charges_rmse_me")
             lines.append(
                 f"| {rung} | {row['energy_rmse_meV_per_atom']:.2f} | "

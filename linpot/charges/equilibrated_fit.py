@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from linpot.charges.charge_fit import charge_rows
 from linpot.charges.equilibrated_charges import EquilibratedCharges
 from linpot.charges.equilibrated_trainee import EquilibratedTrainee
+from linpot.charges.moderation import outside_rows
 from linpot.charges.trust_region import step_within
 from linpot.errors import ConvergenceError, InputError
 from linpot.fitting.factors import FactorSet, triangular
@@ -20,6 +21,7 @@ from linpot.structures.dataset import Dataset
 Floats = NDArray[np.float64]
 
 _SHORTEST_STEP = 1.0 / 16.0
+_LARGEST_REACH = 16.0  # of a step, in the radii of parameters
 
 
 def fit_equilibrated(
@@ -30,6 +32,7 @@ def fit_equilibrated(
     weights: Weights | None = None,
     prior: SmoothnessPrior | None = None,
     penalty: str | float = "evidence",
+    outside: Floats | None = None,
     most_steps: int = 20,
     tolerance: float = 1e-4,
     say: Callable[[str], None] = lambda line: None,
@@ -53,6 +56,9 @@ def fit_equilibrated(
         Of charges and dipoles.
     prior : SmoothnessPrior, optional
     penalty : {"evidence", "gcv"} or float
+    outside : float64[k, n_parameters], optional
+        Rows of environments without data, over the parameters of the free groups; see
+        `Moderation`.
     most_steps : int
     tolerance : float
         A relative fall of the objective below this ends the search.
@@ -79,10 +85,20 @@ def fit_equilibrated(
     trainee = EquilibratedTrainee.of(model, free)
     scales, radii = trainee.scales(prior), trainee.radii()
     factor, n_rows = _factor(trainee, data, weights)
+    noise = float(np.linalg.norm(factor[:, -1])) / np.sqrt(max(n_rows, 1))
+
+    def with_outside(factor: Floats, parameters: Floats) -> Floats:
+        if outside is None or not len(outside):
+            return factor
+        return triangular(np.vstack([factor, outside_rows(outside, noise, parameters)]))
+
+    factor = with_outside(factor, trainee.parameters)
+    n_rows += 0 if outside is None else len(outside)
+    reach = 1.0
     once = set(free) == {"electronegativity"} and model.cubic is None and model.quartic is None
     for number in range(1 if once else most_steps):
         current = trainee.parameters
-        found, ridge = step_within(factor, n_rows, current, scales, radii, penalty)
+        found, ridge = step_within(factor, n_rows, current, scales, reach * radii, penalty)
 
         def objective(
             factor: Floats, parameters: Floats, strength: float = float(ridge.penalty_)
@@ -95,7 +111,7 @@ def fit_equilibrated(
             parameters = current + length * (found - current)
             tried = trainee.with_parameters(parameters)
             try:
-                trial, _ = _factor(tried, data, weights)
+                trial = with_outside(_factor(tried, data, weights)[0], parameters)
                 after = objective(trial, parameters)
             except ConvergenceError:
                 after = np.inf
@@ -105,6 +121,8 @@ def fit_equilibrated(
         if not after < before:
             break
         trainee, factor = tried, trial
+        # what was good as a whole may go further next time
+        reach = min(2.0 * reach if length == 1.0 else length * reach, _LARGEST_REACH)
         say(f"charges, step {number + 1}: objective {after:.6g}")
         if before - after < tolerance * before:
             break

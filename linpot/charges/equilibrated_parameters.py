@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from linpot import checks
 from linpot.charges.equilibrated_charges import EquilibratedCharges
+from linpot.charges.moderation import Moderation
 from linpot.fitting.priors import SmoothnessPrior, body_orders
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,7 @@ LINEAR = ("electronegativity",)
 """Groups in which charges are linear, as long as the energy is quadratic in charges."""
 
 _CONSTANT_SCALE = 30.0
+_HARDNESS_OUTSIDE = 2.0  # V/e: what the environment may change where there are no data
 _RADII = {
     "environment_hardness": 1.0, "hardness": 0.5, "widths": 0.2, "coupling": 1.0, "cubic": 1.0,
     "quartic": 1.0,
@@ -150,6 +152,40 @@ class EquilibratedParameters:
             decay = largest / (1.0 + n**prior.power)
             scales[at["coupling"]] = np.tile(decay, len(self.reference.coupling))
         return scales
+
+    def outside(self, moderation: Moderation) -> Floats:
+        """
+        Return rows that hold chi and the environment's hardness of the reference in check.
+
+        Parameters
+        ----------
+        moderation : Moderation
+            Of the function.
+
+        Returns
+        -------
+        float64[k, n_parameters]
+            See `Moderation.rows`.
+        """
+        n_function = self.reference.function.n_parameters
+        blocks = []
+        for name, columns, unseen in (
+            (
+                "electronegativity",
+                np.arange(n_function),
+                moderation.rows(self.reference.function.parameters[0]),
+            ),
+            (
+                "environment_hardness",
+                self.pair_columns,
+                moderation.unseen / _HARDNESS_OUTSIDE,
+            ),
+        ):
+            if self.has(name):
+                rows = np.zeros((len(unseen), self.n_parameters))
+                rows[:, self.slices[name]] = unseen[:, columns]
+                blocks.append(rows)
+        return np.vstack([np.zeros((0, self.n_parameters)), *blocks])
 
     def radii(self) -> Floats:
         """Return how far one step may go, about, for each parameter; inf where it is linear."""

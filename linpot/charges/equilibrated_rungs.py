@@ -7,15 +7,20 @@ from typing import ClassVar
 
 import numpy as np
 from ase.data import atomic_numbers, covalent_radii
+from numpy.typing import NDArray
 
 from linpot import checks
 from linpot.charges.atom_function import AtomFunction
 from linpot.charges.equilibrated_charges import EquilibratedCharges
 from linpot.charges.equilibrated_fit import fit_equilibrated
+from linpot.charges.equilibrated_parameters import EquilibratedParameters
 from linpot.charges.equilibrated_trainee import EquilibratedTrainee
 from linpot.charges.joint_training import train_jointly
-from linpot.charges.training import ChargeRung, Training, charge_basis
+from linpot.charges.moderation import Moderation
+from linpot.charges.training import JOINT_CHARGES, ChargeRung, Training, charge_basis
 from linpot.electrostatics.coulomb_sum import DEFAULT_ACCURACY
+
+Floats = NDArray[np.float64]
 
 _CHARGE_STEPS, _CHARGE_TOLERANCE = 8, 5e-3
 """Reference charges alone need not be fitted to the end when joint training follows."""
@@ -47,6 +52,9 @@ class EquilibratedRung(ChargeRung):
         Of the learned part that stands beside the charges in joint training.
     joint_steps : int
         At most so many.
+    joint_charges : float
+        Weights of charges and dipoles in joint training, over those of the fit. Energies and forces
+        decide about charges, which are not quite those of the labels.
     accuracy : float
         Of lattice sums.
     """
@@ -60,6 +68,7 @@ class EquilibratedRung(ChargeRung):
     joint: bool = True
     joint_functions: int = 100
     joint_steps: int = 15
+    joint_charges: float = JOINT_CHARGES
     accuracy: float = DEFAULT_ACCURACY
     name: ClassVar[str] = "qeq"
 
@@ -68,6 +77,7 @@ class EquilibratedRung(ChargeRung):
             checks.integer(f"charges.{field}", getattr(self, field), low=1)
         checks.integer("charges.body_order", self.body_order, low=2)
         checks.positive("charges.hardness", self.hardness)
+        checks.non_negative("charges.joint_charges", self.joint_charges)
         if self.width is not None:
             checks.positive("charges.width", self.width, "length in A")
 
@@ -101,7 +111,11 @@ class EquilibratedRung(ChargeRung):
         """
 
         def fitted(
-            model: EquilibratedCharges, free: tuple[str, ...], steps: int, tolerance: float
+            model: EquilibratedCharges,
+            free: tuple[str, ...],
+            steps: int,
+            tolerance: float,
+            outside: Floats | None = None,
         ) -> EquilibratedCharges:
             return fit_equilibrated(
                 model,
@@ -109,6 +123,7 @@ class EquilibratedRung(ChargeRung):
                 free=free,
                 weights=training.weights,
                 prior=training.prior,
+                outside=outside,
                 most_steps=steps,
                 tolerance=tolerance,
                 say=training.say,
@@ -116,13 +131,19 @@ class EquilibratedRung(ChargeRung):
 
         model = fitted(self.start(training), ("electronegativity",), 1, 0.0)
         steps, tolerance = (_CHARGE_STEPS, _CHARGE_TOLERANCE) if self.joint else (30, 1e-4)
-        model = fitted(self.extended(model), self.free, steps, tolerance)
+        model = self.extended(model)
+        moderation = Moderation.of(
+            model.function, training.data, training.unseen, threads=training.threads
+        )
+        outside = EquilibratedParameters(model, self.free).outside(moderation)
+        model = fitted(model, self.free, steps, tolerance, outside)
         if not self.joint:
             return model
         found = train_jointly(
             EquilibratedTrainee.of(model, self.free),
-            training.beside(self.joint_functions),
+            training.beside(self.joint_functions, self.joint_charges),
             with_charges=True,
+            outside=outside,
             most_steps=self.joint_steps,
         )
         return found.trainee.model
@@ -142,7 +163,7 @@ class SelfConsistentRung(EquilibratedRung):
     anharmonic : bool
         Whether there are cubic and quartic terms.
     n_functions, body_order, cutoff, hardness, width, fit_widths, joint, joint_functions, \
-joint_steps, accuracy
+joint_steps, joint_charges, accuracy
         See `EquilibratedRung`.
     """
 

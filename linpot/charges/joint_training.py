@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.charges.charge_fit import charge_rows
+from linpot.charges.moderation import outside_rows
 from linpot.charges.training import Linearisation, Trainable, Training
 from linpot.charges.trust_region import step_within
 from linpot.errors import ConvergenceError
@@ -32,8 +33,9 @@ from linpot.structures.structure import Labels, Structure
 Floats = NDArray[np.float64]
 Own = TypeVar("Own", bound=Trainable)
 
-_FREE = 1e4  # scale of one-body energies over the largest of features: hardly held by the penalty
+_RANK = 1e-8  # of the largest singular value: compositions that others decide
 _SHORTEST_STEP = 1.0 / 64.0
+_LEAST_REACH, _LARGEST_REACH = 1.0 / 64.0, 16.0  # of a step, in the radii of parameters
 _CHOOSING = 3  # steps in which the evidence chooses
 _RATIOS = (1e-2, 1e-1, 1.0, 10.0, 100.0)
 
@@ -73,11 +75,15 @@ class JointProblem(Generic[Own]):
     training : Training
     with_charges : bool
         Whether reference charges and dipoles are fitted too.
+    outside : float64[k, n_parameters]
+        Rows whose products with the parameters should be about one at most; see `Moderation`.
     """
 
-    def __init__(self, training: Training, *, with_charges: bool) -> None:
+    def __init__(self, training: Training, *, with_charges: bool, outside: Floats) -> None:
         self._training = training
         self._with_charges = with_charges
+        self._outside = outside
+        self._noise: float | None = None  # of rows, where the training starts
         data, basis = training.data, training.basis
         energies = energies_without(data, training.baseline, threads=training.threads)
         reference = find_reference_energies(
@@ -92,10 +98,10 @@ class JointProblem(Generic[Own]):
 
     def factor(self, trainee: Own) -> tuple[Floats, int]:
         """
-        Return the weighted triangular factor of ``[features J one_body residuals]``.
+        Return the weighted triangular factor of ``[features J residuals]``, and its rows.
 
-        Residuals are labels less baseline, one-body energies and the energy of the charges; J is
-        the derivative of the latter.
+        Residuals are labels less baseline and the energy of the charges; J is the derivative of the
+        latter. One-body energies that are free are projected out: they cost nothing.
         """
         training, basis = self._training, self._training.basis
         n_parameters = len(trainee.parameters)
@@ -106,7 +112,17 @@ class JointProblem(Generic[Own]):
             for rows in self._rows(structure, found):
                 factor.add(rows[:, :-1], rows[:, -1])
         rows = factor.rows()
-        return (rows if len(rows) == n_columns else triangular(rows)), factor.n_rows
+        n, m = basis.n_features, n_parameters
+        rest = _without(rows[:, n + m + self._free], np.delete(rows, np.s_[n + m : -1], axis=1))
+        if not len(self._outside):
+            return triangular(rest), factor.n_rows
+        if self._noise is None:
+            known = np.column_stack([rest[:, :n] * self._scales, rest[:, -1]])
+            ridge = Ridge().fit_factor(triangular(known), factor.n_rows)
+            self._noise = float(np.sqrt(ridge.noise_variance_))
+        outside = outside_rows(self._outside, self._noise, trainee.parameters)
+        rows = np.vstack([rest, np.hstack([np.zeros((len(outside), n)), outside])])
+        return triangular(rows), factor.n_rows + len(outside)
 
     def _rows(self, structure: Structure, found: Linearisation) -> list[Floats]:
         """Return blocks of weighted rows ``[features J one_body residuals]``."""
@@ -139,7 +155,7 @@ class JointProblem(Generic[Own]):
         return blocks
 
     def step(
-        self, factor: Floats, n_rows: int, trainee: Own, ratios: Sequence[float]
+        self, factor: Floats, n_rows: int, trainee: Own, ratios: Sequence[float], reach: float
     ) -> tuple[Floats, float, float]:
         """
         Solve the linearised problem.
@@ -151,6 +167,8 @@ class JointProblem(Generic[Own]):
         trainee : Trainable
         ratios : sequence of float
             Those among which the evidence decides.
+        reach : float
+            How far parameters may go, over their radii.
 
         Returns
         -------
@@ -162,49 +180,48 @@ class JointProblem(Generic[Own]):
         own = trainee.scales(self._training.prior)
         jacobian = factor[:, n : n + m]
         target = factor[:, -1] + jacobian @ trainee.parameters
-        columns = self._linear_columns(factor, m)
+        columns = factor[:, :n] * self._scales
         best: tuple[float, Floats, float, float] | None = None
         for ratio in ratios:
             scaled = jacobian * (ratio * own)
             ridge = Ridge().fit_factor(
                 triangular(np.column_stack([columns, scaled, target])), n_rows
             )
-            found = ridge.coef_[columns.shape[1] :] * (ratio * own)
+            found = ridge.coef_[n:] * (ratio * own)
             if best is None or ridge.log_evidence_ > best[0]:
                 best = (ridge.log_evidence_, found, float(ridge.penalty_), ratio)
         assert best is not None
         _, parameters, penalty, ratio = best
-        radii = trainee.radii()
+        radii = reach * trainee.radii()
         held = np.isfinite(radii)
         if (np.abs(parameters - trainee.parameters)[held] > radii[held]).any():
-            width = columns.shape[1]
             found, ridge = step_within(
                 np.column_stack([columns, jacobian, factor[:, -1]]),
                 n_rows,
-                np.append(np.zeros(width), trainee.parameters),
-                np.append(np.ones(width), ratio * own),
-                np.append(np.full(width, np.inf), radii),
+                np.append(np.zeros(n), trainee.parameters),
+                np.append(np.ones(n), ratio * own),
+                np.append(np.full(n, np.inf), radii),
                 penalty,
             )
-            parameters, penalty = found[width:], float(ridge.penalty_)
+            parameters, penalty = found[n:], float(ridge.penalty_)
         return parameters, penalty, ratio
 
     def objective(
         self, factor: Floats, n_rows: int, trainee: Own, penalty: float, ratio: float
     ) -> float:
         """Return weighted squares and penalties, the learned part at its best for these charges."""
-        m = len(trainee.parameters)
-        columns = self._linear_columns(factor, m)
+        columns = factor[:, : len(self._scales)] * self._scales
         rows = triangular(np.column_stack([columns, factor[:, -1]]))
         ridge = Ridge(penalty).fit_factor(rows, n_rows)
         size = trainee.parameters / (ratio * trainee.scales(self._training.prior))
         return float(ridge.noise_variance_ * max(n_rows, 1) + penalty * (size @ size))
 
-    def _linear_columns(self, factor: Floats, n_parameters: int) -> Floats:
-        """Return the scaled columns of features and of one-body energies that are free."""
-        n = len(self._scales)
-        free = factor[:, n + n_parameters + self._free] * (_FREE * self._scales.max())
-        return np.hstack([factor[:, :n] * self._scales, free])
+
+def _without(span: Floats, rows: Floats) -> Floats:
+    """Return rows with what columns `span` explain taken off."""
+    left, sizes, _ = np.linalg.svd(span, full_matrices=False)
+    kept = left[:, sizes > _RANK * max(sizes.max(initial=0.0), np.finfo(float).tiny)]
+    return rows - kept @ (kept.T @ rows)
 
 
 def train_jointly(
@@ -212,6 +229,7 @@ def train_jointly(
     training: Training,
     *,
     with_charges: bool = False,
+    outside: Floats | None = None,
     most_steps: int = 15,
     tolerance: float = 1e-3,
 ) -> JointFit[Own]:
@@ -228,6 +246,8 @@ def train_jointly(
     training : Training
     with_charges : bool
         Whether reference charges and dipoles are fitted too.
+    outside : float64[k, n_parameters], optional
+        Rows of environments without data; see `Moderation`.
     most_steps : int
     tolerance : float
         A relative fall of the objective below this ends the training.
@@ -236,15 +256,17 @@ def train_jointly(
     -------
     JointFit
     """
-    problem: JointProblem[Own] = JointProblem(training, with_charges=with_charges)
+    if outside is None:
+        outside = np.zeros((0, len(trainee.parameters)))
+    problem: JointProblem[Own] = JointProblem(training, with_charges=with_charges, outside=outside)
     factor, n_rows = problem.factor(trainee)
     objectives: list[float] = []
-    penalty, ratio = 0.0, 1.0
+    penalty, ratio, reach = 0.0, 1.0, 1.0
     for number in range(most_steps):
         near: tuple[float, ...] = (ratio,)
         if number < _CHOOSING:
             near = _RATIOS if number == 0 else (ratio / 3.0, ratio, 3.0 * ratio)
-        found, penalty, ratio = problem.step(factor, n_rows, trainee, near)
+        found, penalty, ratio = problem.step(factor, n_rows, trainee, near, reach)
         before = problem.objective(factor, n_rows, trainee, penalty, ratio)
         if not objectives:
             objectives.append(before)
@@ -263,6 +285,9 @@ def train_jointly(
         if not accepted:
             break
         trainee, factor = tried, trial
+        # what was good as a whole may go further next time
+        reach = 2.0 * reach if step == 0.5 else 2.0 * step * reach
+        reach = min(max(reach, _LEAST_REACH), _LARGEST_REACH)
         objectives.append(after)
         training.say(f"step {number + 1}: objective {after:.6g}, penalty {penalty:.3g}")
         if number >= _CHOOSING and before - after < tolerance * before:

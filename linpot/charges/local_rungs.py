@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from linpot import checks
 from linpot.charges.atom_function import AtomFunction
@@ -15,9 +16,12 @@ from linpot.charges.joint_training import train_jointly
 from linpot.charges.latent import SpeciesProducts
 from linpot.charges.local_charges import DEFAULT_WIDTH, LocalCharges, width_per_species
 from linpot.charges.local_trainee import LocalTrainee
-from linpot.charges.training import ChargeRung, Training, charge_basis
+from linpot.charges.moderation import Moderation
+from linpot.charges.training import JOINT_CHARGES, ChargeRung, Training, charge_basis
 from linpot.electrostatics.coulomb_sum import DEFAULT_ACCURACY
 from linpot.errors import InputError
+
+Floats = NDArray[np.float64]
 
 _LEAST_START = 1e-3  # e
 
@@ -40,6 +44,8 @@ class LocalRung(ChargeRung):
         Whether the charges are then trained on energies and forces too, beside the learned part.
     joint_functions : int
         Of the learned part that stands beside them in joint training.
+    joint_charges : float
+        Weights of charges and dipoles there, over those of the fit: energies and forces decide.
     accuracy : float
         Of lattice sums.
     """
@@ -50,24 +56,36 @@ class LocalRung(ChargeRung):
     width: float = DEFAULT_WIDTH
     joint: bool = False
     joint_functions: int = 100
+    joint_charges: float = JOINT_CHARGES
     accuracy: float = DEFAULT_ACCURACY
     name: ClassVar[str] = "local"
 
     def __post_init__(self) -> None:
+        checks.non_negative("charges.joint_charges", self.joint_charges)
         _check_sizes(self.n_functions, self.body_order, self.joint_functions)
 
     def train(self, training: Training) -> LocalCharges:
         """Fit the charges; see `ChargeRung.train`."""
-        model = fit_charges(
-            _empty(self, training),
-            training.data,
-            weights=training.weights,
-            prior=training.prior,
-            threads=training.threads,
-        )
+
+        def fitted(model: LocalCharges, outside: Floats | None = None) -> LocalCharges:
+            return fit_charges(
+                model,
+                training.data,
+                weights=training.weights,
+                prior=training.prior,
+                outside=outside,
+                threads=training.threads,
+            )
+
+        model = fitted(_empty(self, training))
+        outside = _outside(model, training)
+        model = fitted(model, outside)
         if not self.joint:
             return model
-        return _trained(LocalTrainee(model), training, self.joint_functions, with_charges=True)
+        beside = training.beside(self.joint_functions, self.joint_charges)
+        return train_jointly(
+            LocalTrainee(model), beside, with_charges=True, outside=outside
+        ).trainee.model
 
 
 @dataclass(frozen=True)
@@ -115,7 +133,8 @@ class LatentRung(ChargeRung):
         )
         start = np.append(np.zeros(model.function.basis.n_features), charges)
         trainee = LocalTrainee(model, interactions).with_parameters(start)
-        return _trained(trainee, training, self.joint_functions, with_charges=False)
+        outside = _outside(trainee.model, training)
+        return train_jointly(trainee, smaller, outside=outside).trainee.model
 
 
 def _empty(rung: LocalRung | LatentRung, training: Training) -> LocalCharges:
@@ -125,11 +144,12 @@ def _empty(rung: LocalRung | LatentRung, training: Training) -> LocalCharges:
     return LocalCharges(AtomFunction.zero(basis), shares, widths, rung.accuracy)
 
 
-def _trained(
-    trainee: LocalTrainee, training: Training, n_functions: int, *, with_charges: bool
-) -> LocalCharges:
-    found = train_jointly(trainee, training.beside(n_functions), with_charges=with_charges)
-    return found.trainee.model
+def _outside(model: LocalCharges, training: Training) -> Floats:
+    """Return rows that hold charges in check where there are no data."""
+    moderation = Moderation.of(
+        model.function, training.data, training.unseen, threads=training.threads
+    )
+    return moderation.rows(model.function.parameters[0])
 
 
 def _check_sizes(n_functions: int, body_order: int, joint_functions: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -21,6 +21,9 @@ from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
+
+JOINT_CHARGES = 0.3
+"""Of the weights of charges and dipoles that is left beside energies and forces: they guide."""
 
 MOST_ATOMS = 1000
 """Of a structure in joint training: its dense fields take 24 n^2 bytes."""
@@ -42,6 +45,8 @@ class Training:
         Rule for the energies of isolated atoms.
     weights : Weights
     prior : SmoothnessPrior
+    unseen : sequence of Structure
+        Environments that no data show, in which charges are held in check.
     threads : int
     say : callable
         Takes a line about progress.
@@ -53,12 +58,24 @@ class Training:
     e0: str | Mapping[str, float] = "auto"
     weights: Weights = field(default_factory=Weights)
     prior: SmoothnessPrior = field(default_factory=SmoothnessPrior)
+    unseen: Sequence[Structure] = ()
     threads: int = 1
     say: Callable[[str], None] = lambda line: None
 
-    def beside(self, n_functions: int) -> Training:
+    def beside(self, n_functions: int, charges: float = 1.0) -> Training:
         """
-        Return the same training with a learned part of at most so many functions.
+        Return the training of charges beside a learned part.
+
+        Parameters
+        ----------
+        n_functions : int
+            Of the learned part, at most.
+        charges : float
+            What weights of charges and dipoles are multiplied with.
+
+        Returns
+        -------
+        Training
 
         Raises
         ------
@@ -71,9 +88,12 @@ class Training:
                 f"joint training of charges is for structures of at most {MOST_ATOMS} atoms, got "
                 f"{largest}; leave larger ones out of it"
             )
-        if max(self.basis.n_functions.values()) <= n_functions:
-            return self
-        return replace(self, basis=charge_basis(self.basis, n_functions, None))
+        own = self.weights
+        weights = replace(own, charges=charges * own.charges, dipole=charges * own.dipole)
+        basis = self.basis
+        if max(basis.n_functions.values()) > n_functions:
+            basis = charge_basis(basis, n_functions, None)
+        return replace(self, basis=basis, weights=weights)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,13 @@ from linpot.charges.catalogue import parse_charges
 from linpot.charges.training import ChargeRung, Training
 from linpot.errors import InputError
 from linpot.structures.dataset import Dataset
+from linpot.structures.structure import Structure
+from linpot.validation.compression import compressed, trimers
 from linpot.workflow.plan import FitPlan
 from linpot.workflow.settings import FitSettings
+
+PUSHED = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+"""Scales of three atoms at the shortest distances of their pairs."""
 
 
 class Stages(Protocol):
@@ -62,6 +67,7 @@ def add_charges(plan: FitPlan, train: Dataset, settings: FitSettings, monitor: S
                 settings.e0,
                 settings.weights,
                 settings.prior,
+                _unseen(plan),
                 settings.threads,
             )
         )
@@ -74,6 +80,15 @@ def add_charges(plan: FitPlan, train: Dataset, settings: FitSettings, monitor: S
             f"{missing[0]!r}"
         )
     return replace(plan, baseline=model if plan.baseline is None else plan.baseline + model)
+
+
+def _unseen(plan: FitPlan) -> list[Structure]:
+    """Return dense environments, and three atoms that are pushed together as walls will be."""
+    if plan.restraints is None:
+        return []
+    shortest = {pair: seen.shortest for pair, seen in plan.distances.items()}
+    pushed = [compressed(s, scale) for s in trimers(shortest) for scale in PUSHED]
+    return [*plan.restraints.dense, *pushed]
 
 
 def refuse_charges(settings: FitSettings, task: str) -> None:

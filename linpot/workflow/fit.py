@@ -271,15 +271,18 @@ def gather_rows(
         folds=fold_of,
         progress=monitor.advance,
     )
+    restraints = plan.restraints
     if fits_energies_jointly(settings, reference):
+        if restraints is not None and settings.restraint is None:
+            restraints = restraints.with_open_energies()
         scales = settings.prior.scales(plan.basis)
         factors, reference = with_joint_energies(factors, reference, settings, scales)
     session = FitSession(
         builder, plan.baseline, reference, factors, settings, merged=plan.estimate.merged
     )
-    if plan.restraints is not None:
+    if restraints is not None:
         level = mean_energy(train, energies, reference.values)
-        session.restrain(plan.restraints, level, noise_of(factors))
+        session.restrain(restraints, level, noise_of(factors))
     return session
 
 

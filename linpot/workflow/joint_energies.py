@@ -25,11 +25,12 @@ def fits_energies_jointly(settings: FitSettings, reference: ReferenceEnergies) -
 
     Least squares on compositions takes all of the mean energy. Families of few functions cannot
     give it back, and where all data have one composition it is the mean and nothing else: forces
-    would pay for a learned energy that has to be zero on average.
+    would pay for a learned energy that has to be zero on average. Charges that are trained have
+    energies of many eV per atom, of which the compositions see the mean only.
     """
-    if settings.e0 == "auto" and settings.family_name != "ace":
-        return True
-    return settings.e0 == "joint" or (settings.e0 == "auto" and reference.undetermined)
+    if settings.e0 != "auto":
+        return settings.e0 == "joint"
+    return settings.family_name != "ace" or settings.charges is not None or reference.undetermined
 
 
 def with_joint_energies(

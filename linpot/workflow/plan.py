@@ -17,7 +17,7 @@ from linpot.workflow.baseline import build_baseline, parse_baseline, wall_of
 from linpot.workflow.defaults import TAPER_START, Distances, default_radial
 from linpot.workflow.dense_environments import dense_environments
 from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
-from linpot.workflow.restraints import Restraints, wall_dimers
+from linpot.workflow.restraints import RESTRAINT, Restraints, wall_dimers
 from linpot.workflow.settings import FitSettings
 
 
@@ -95,7 +95,8 @@ def plan_fit(
     restraints = None
     if (wall := wall_of(baseline)) is not None:
         start = TAPER_START if settings.taper is None else settings.taper[0]
-        dimers = wall_dimers(distances, start, settings.restraint)
+        weight = RESTRAINT if settings.restraint is None else settings.restraint
+        dimers = wall_dimers(distances, start, weight)
         dense = dense_environments(train, distances, seed=settings.seed)
         restraints = Restraints(wall, dimers, dense, settings.dense_restraint)
     return FitPlan(basis, baseline, restraints, distances, estimate)

@@ -25,6 +25,8 @@ from linpot.structures.structure import Labels, Structure
 from linpot.workflow.dense_environments import N_ATOMS
 
 GROUP = "restraint"
+RESTRAINT = 10.0  # 1/eV: weight of dimers
+OPEN = 0.01  # of that weight, where E0 is fitted with the functions
 N_DISTANCES = 12
 SOFTNESS = 2.0 / 3.0  # eV, by which the energy of an atom may differ from the mean without a wall
 SHARE = 1.0 / 6.0  # of the repulsion of an atom, by which it may differ beside that
@@ -58,6 +60,11 @@ class Restraints:
     def __add__(self, more: Restraints) -> Restraints:
         """Return these with more of them, under the same repulsion."""
         return replace(self, labelled=self.labelled + more.labelled, dense=self.dense + more.dense)
+
+    def with_open_energies(self) -> Restraints:
+        """Return those of a fit that finds E0: dimers would decide about the zero of energies."""
+        softer = [replace(s, weight=OPEN * s.weight) for s in self.labelled]
+        return replace(self, labelled=softer)
 
     def rows(
         self, builder: RowBuilder, level: float, noise: float

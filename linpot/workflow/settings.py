@@ -69,9 +69,10 @@ class FitSettings:
     prior : SmoothnessPrior
     angular_weight, pair_weight, degree_offsets, mixing
         See `BasisSpecification`.
-    restraint : float, 1/eV
+    restraint : float or None, 1/eV
         Weight of dimers below the shortest distances on which the learned part should vanish, so
-        that the default repulsion rules there; 0 for none.
+        that the default repulsion rules there; 0 for none. None takes 10, or 0.1 where E0 is fitted
+        with the functions, whose zero it would decide.
     dense_restraint : float
         Strength with which the learned part is kept from overwhelming the repulsion in
         environments denser than the data; 0 for none. See `Restraints`.
@@ -111,7 +112,7 @@ class FitSettings:
     pair_weight: float = 0.7
     degree_offsets: tuple[float, ...] = DEGREE_OFFSETS
     mixing: Mixing | None = None
-    restraint: float = 10.0
+    restraint: float | None = None
     dense_restraint: float = 1.0
     allow_holes: bool = False
     seed: int = 0
@@ -124,7 +125,8 @@ class FitSettings:
         checks.integer("body_order", self.body_order, low=2, high=MAX_BODY_ORDER)
         checks.integer("seed", self.seed, low=0)
         checks.integer("threads", self.threads, low=1)
-        checks.non_negative("restraint", self.restraint, "weight in 1/eV")
+        if self.restraint is not None:
+            checks.non_negative("restraint", self.restraint, "weight in 1/eV")
         checks.non_negative("dense_restraint", self.dense_restraint)
         checks.positive("memory_limit", self.memory_limit, "number of GB")
         if "://" not in self.backend:
