@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.record import RESULTS, write_results
+from benchmarks.record import RESULTS, commit, write_results
 
 SEED = 0
 CELL = 2  # of eight atoms along each axis
@@ -148,9 +148,11 @@ def main() -> None:
     parts = {name: results[name] for name in ("rows", "columns") if name in results}
     if "rows" in arguments.only:
         sizes = (arguments.structures, 10 * arguments.structures)
-        parts["rows"] = [_measured("--measure", "rows", str(size)) for size in sizes]
+        runs = [_measured("--measure", "rows", str(size)) for size in sizes]
+        parts["rows"] = {"commit": commit(), "runs": runs}
     if "columns" in arguments.only:
-        parts["columns"] = _measured("--measure", "columns", str(arguments.columns))
+        run = _measured("--measure", "columns", str(arguments.columns))
+        parts["columns"] = {"commit": commit(), **run}
     print(write_results("scale", {"seed": SEED, "threads": THREADS, **parts}))
 
 

@@ -16,6 +16,7 @@ from benchmarks.charges_tables import local_charges
 from benchmarks.dispersion_tables import dispersion
 from benchmarks.families_tables import families
 from benchmarks.record import RESULTS
+from benchmarks.scale_tables import scale
 from benchmarks.selection_tables import grades, selection
 from benchmarks.uncertainty_tables import uncertainty
 
@@ -380,6 +381,7 @@ LOCAL = ("<!-- local: begin -->", "<!-- local: end -->")
 PAGES = {
     README: (BEGIN, END, tables),
     DOCS / "decisions.md": (*TABLE, decisions),
+    DOCS / "fitting.md": (*TABLE, scale),
     DOCS / "lammps.md": (*TABLE, lammps),
     DOCS / "repulsion.md": (*TABLE, walls),
     DOCS / "selection.md": (*TABLE, selection),
