@@ -48,6 +48,7 @@ RUNGS = {
 }
 JOINT = {
     "none": None,
+    "none_joint_e0": None,
     "lode": "lode:joint_functions={n}",
     "latent": "latent:n_functions={q},joint_functions={n}",
     "local": "local:n_functions={q},joint=true,joint_functions={n}",
@@ -128,7 +129,10 @@ def joint(name: str, every: int, n_functions: int, steps: int, rungs: list[str])
         if text is not None:
             q = min(n_functions, CHARGE_FUNCTIONS)
             text = text.format(q=q, n=n_functions, steps=steps)
-        potential = linpot.run_fit(train, settings=settings_of(n_functions, text)).potential
+        settings = settings_of(n_functions, text)
+        if rung == "none_joint_e0":  # as all fits beside charges
+            settings = replace(settings, e0="joint")
+        potential = linpot.run_fit(train, settings=settings).potential
         errors = linpot.evaluate(potential, test)["all"]
         results[rung] = {
             "energy_rmse_meV_per_atom": round(1e3 * errors["energy"]["rmse"], 3),

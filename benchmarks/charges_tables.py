@@ -60,8 +60,9 @@ def _equilibrated() -> list[str]:
             if not isinstance(row, dict):
                 continue
             charges = row.get("charges_rmse_me")
+            label = "none, joint E0" if rung == "none_joint_e0" else rung
             lines.append(
-                f"| {rung} | {row['energy_rmse_meV_per_atom']:.2f} | "
+                f"| {label} | {row['energy_rmse_meV_per_atom']:.2f} | "
                 f"{row['forces_rmse_meV_per_A']:.0f} | "
                 f"{'' if charges is None else f'{charges:.1f}'} |"
             )
