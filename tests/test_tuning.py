@@ -213,7 +213,8 @@ def test_directions_end_where_settings_do():
     assert order.move(replace(SMALL, body_order=6), 1.0, {}) is None
     assert order.move(replace(SMALL, body_order=3), -1.0, {}) is None
     assert order.move(replace(SMALL, degree_offsets=(0.0, 0.0, 2.0)), 1.0, {}) is None
-    assert taper.move(replace(SMALL, taper=(0.85, 1.1)), 1.0, {}) is None
+    assert taper.move(SMALL, 1.0, {}) is None  # distances shorter than in the data would meet it
+    assert taper.move(SMALL, -1.0, {}).taper == (0.65, 0.85)
 
 
 def test_strengths_are_continued_for_body_orders_to_come():

@@ -18,7 +18,6 @@ from linpot.workflow.settings import FitSettings
 Move = Callable[[FitSettings, float, Distances], FitSettings | None]
 BODY_ORDERS = (3, 6)
 _MOST_TO_CHOOSE_FROM = 3  # times the functions that are kept
-_LONGEST_TAPER = 1.15  # of the shortest distance: beyond it the data themselves fade
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def _decay(settings: FitSettings, step: float, distances: Distances) -> FitSetti
 def _taper(settings: FitSettings, step: float, distances: Distances) -> FitSettings | None:
     start, end = settings.taper or (TAPER_START, TAPER_END)
     start, end = round(start + 0.1 * step, 3), round(end + 0.1 * step, 3)
-    if start < 0.3 or end > _LONGEST_TAPER:
+    if start < 0.3 or end > TAPER_END:  # folds do not see what a taper does among new structures
         return None
     return replace(settings, taper=(start, end))
 

@@ -359,18 +359,21 @@ class _Search:
 
         Time for a choice of functions is kept, if that is less than half of all.
         """
+        expected = self._seconds_of(needs_rows) * settings.columns_per_function**2
+        if self.choice_is_open and settings.columns_per_function == self.begin.columns_per_function:
+            kept = _COST_OF_CHOICE * self._seconds_of(True)
+            expected += kept if kept < 0.5 * self.budget.seconds else 0.0
+        if self.budget.elapsed + expected > self.budget.seconds:
+            raise _TimeIsUp
+
+    def _seconds_of(self, needs_rows: bool) -> float:
+        """Return the longest of the last three trials of a kind, without a choice of functions."""
         alike = [
             t.seconds / t.settings.columns_per_function**2  # as factors and solvers grow
             for t in self.trials
             if t.needs_rows == needs_rows and t.errors is not None
         ]
-        expected = max(alike[-3:], default=0.0) * settings.columns_per_function**2
-        if self.choice_is_open and settings.columns_per_function == self.begin.columns_per_function:
-            dearest = max((t.seconds for t in self.trials if t.needs_rows), default=0.0)
-            kept = _COST_OF_CHOICE * dearest
-            expected += kept if kept < 0.5 * self.budget.seconds else 0.0
-        if self.budget.elapsed + expected > self.budget.seconds:
-            raise _TimeIsUp
+        return max(alike[-3:], default=0.0)
 
     def _most_probable(self, settings: FitSettings, rows: FoldedFit, belief: float) -> FitSettings:
         changes = {"weights": settings.weights, "prior": settings.prior}
