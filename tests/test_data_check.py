@@ -156,7 +156,7 @@ def test_energies_of_cells_of_many_sizes_are_not_taken_for_energies_per_atom(tmp
     train, test = linpot.shipped_silicon()
     assert check_data(train, test=[test]).is_clean
     images = ase.io.read(train, ":")
-    divided = [change(a, energy=lambda e, n=len(a): e / n) for a in images]
+    divided = [change(a, energy=lambda e, a=a: e / len(a)) for a in images]
     assert ("energy-per-atom", "") in kinds(check(tmp_path, divided))
 
 
