@@ -16,8 +16,8 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 DOCS = Path(__file__).parents[1]
-_PAGE = re.compile(r"(?<![\w/`\[(])docs/([\w/]+)\.md(?![\w`\])])")
-_EXAMPLE = re.compile(r"(?<![\w/\[(])(`?)examples/(\d\d)_(\w+)\.py\1(?![\w\])])")
+_PAGE = re.compile(r"(?<!\]\()(?<![\w/`\[])docs/([\w/]+)\.md(?![\w`\]])")
+_EXAMPLE = re.compile(r"(?<!\]\()(?<![\w/\[])(`?)examples/(\d\d)_(\w+)\.py\1(?![\w\]])")
 _FENCE = re.compile(r"^(```+|~~~+)")
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,10 @@ def _of_pages(app: Sphinx, name: str, source: list[str]) -> None:
     source[0] = link_mentions(source[0], name)
 
 
+def _of_included(app: Sphinx, path: Path, parent: str, content: list[str]) -> None:
+    content[0] = link_mentions(content[0], parent)
+
+
 def _of_docstrings(
     app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
 ) -> None:
@@ -79,7 +83,8 @@ def _of_docstrings(
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Listen to pages, and to docstrings after napoleon."""
+    """Listen to pages, what they include, and to docstrings after napoleon."""
     app.connect("source-read", _of_pages)
+    app.connect("include-read", _of_included)
     app.connect("autodoc-process-docstring", _of_docstrings, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,7 +2,8 @@
 Docstrings are plain text, to be read in an editor.
 
 What reStructuredText would read into them (`|F|`, `a * b`, `coef_`) is escaped, except in
-backticks. Methods that scikit-learn adds to estimators are left out.
+backticks. Public names in backticks become links. Methods that scikit-learn adds to estimators are
+left out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 from typing import Any
 
 from sphinx.application import Sphinx
+
+import linpot
 
 _LITERAL = re.compile(r"(``.+?``|`[^`]+`)")
 _NAMES = re.compile(r"^(\s*(?:\* |(?:\w+, )*\w+ : ))?(.*)$", re.DOTALL)
@@ -23,8 +26,15 @@ def escape(line: str) -> str:
     """Return a line whose special characters stand for themselves; names are left to napoleon."""
     names, rest = _NAMES.fullmatch(line).groups(default="")
     parts = _LITERAL.split(rest)
+    parts[1::2] = [_linked(part) for part in parts[1::2]]
     parts[::2] = [_SPECIAL.sub(lambda m: "\\" + m[0], part) for part in parts[::2]]
     return names + "".join(parts)
+
+
+def _linked(literal: str) -> str:
+    name = literal.strip("`")
+    is_public = literal == f"`{name}`" and name in linpot.__all__
+    return f":obj:`~linpot.{name}`" if is_public else literal
 
 
 def _escape(
