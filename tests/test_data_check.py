@@ -11,6 +11,7 @@ import pytest
 from ase import Atoms
 from pair_data import change, clusters, label, rattled
 
+import linpot
 from linpot.curation.check import check_data
 from linpot.curation.reading import sample_evenly
 from linpot.curation.references import statistical_energy, unit_of_totals
@@ -148,6 +149,15 @@ def test_energies_per_atom_are_found(tmp_path):
         big.append(change(label(repeated, "bulk"), energy=lambda e: e / 8))
     result = check(tmp_path, big)
     assert ("energy-per-atom", "") in kinds(result)
+
+
+def test_energies_of_cells_of_many_sizes_are_not_taken_for_energies_per_atom(tmp_path):
+    """Shipped silicon: a group of 1 to 4 atoms, few of which feel forces."""
+    train, test = linpot.shipped_silicon()
+    assert check_data(train, test=[test]).is_clean
+    images = ase.io.read(train, ":")
+    divided = [change(a, energy=lambda e, a=a: e / len(a)) for a in images]
+    assert ("energy-per-atom", "") in kinds(check(tmp_path, divided))
 
 
 def test_another_reference_of_energies_is_found(tmp_path):

@@ -158,6 +158,13 @@ def test_linear_property_has_the_error_bar_of_the_posterior(liquid, potential):
     assert 0.5 * (low + high) == pytest.approx(found.value)
 
 
+def test_property_is_printed_to_two_digits_of_its_deviation():
+    shown = {0.00182: "5.4019 +- 0.0018 (5.3988 to 5.4051)", 31.0: "5 +- 31 (5 to 5)"}
+    for std, text in shown.items():
+        interval = (5.39878, 5.40508)
+        assert str(linpot.WithError(5.40193, std, interval, 1.0, np.zeros(2))) == text
+
+
 def test_few_members_make_wider_intervals(liquid, potential):
     """Student's t: two members say little of a deviation."""
     few, many = (

@@ -330,9 +330,9 @@ def _show_check(terminal: Terminal, result: CheckResult) -> None:
             "note: the data cannot tell the order or size of stresses in "
             + ", ".join(result.undecided)
         )
-    terminal.say(
-        "Nothing found." if result.is_clean else f"{len(result.findings)} findings; see above."
-    )
+    count = len(result.findings)
+    found = f"{count} finding{'s' if count > 1 else ''}; see above."
+    terminal.say("Nothing found." if result.is_clean else found)
 
 
 def _finding_table(title: str, findings: tuple[Finding, ...]) -> RenderableType:

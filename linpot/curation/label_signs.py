@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from linpot.curation.quick_fit import QuickFit, slope_of
+from linpot.curation.quick_fit import QuickFit, UnitRows, slope_of
 from linpot.curation.units import ENERGY, FORCE
 
 # Slopes of clean public data with such correlations lie between 0.2 and 1.7, wherever forces are
@@ -29,6 +29,7 @@ _TOO_CLOSE = math.log(4.0)  # to 1: a factor that cannot be told from an imperfe
 _WINDOW = math.log(1.6)  # around a factor; a quick fit to few forces is steeper or flatter
 _UNIT_KINDS = ("energy-unit", "force-unit")
 _MOST = 12  # units that are told by comparison with the others
+_OF_ATOMS, _OF_STRUCTURES = 0.1, 1.5  # ratios of spreads that tell whose energies these are
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,9 @@ def _own_verdict(fit: QuickFit, unit: str) -> Verdict | None:
     sizes = np.array(own.sizes, dtype=float)
     free = own.composition_free(np.column_stack([predicted, predicted / sizes, own.energy_y]))
     slope = Slope(*slope_of(free[:, 0], free[:, 2]), len(free))
+    growth = _growth_with_size(own)
+    if growth < _OF_ATOMS:
+        return Verdict(unit, "energy-per-atom", slope, confirmed=True)
     if slope.correlation < -_ENERGY_CORRELATION and slope.score > _DECISIVE:
         return Verdict(unit, "force-sign", slope) if slope.is_opposite else None
     per_atom = Slope(*slope_of(free[:, 1], free[:, 2]), len(free))
@@ -222,12 +226,27 @@ def _own_verdict(fit: QuickFit, unit: str) -> Verdict | None:
         and abs(math.log(per_atom.slope)) < _WINDOW
         and (slope.slope <= 0.0 or slope.distance(1.0) > _TOO_CLOSE)
         and per_atom.score > _DECISIVE
+        and growth < _OF_STRUCTURES
     ):
         return Verdict(unit, "energy-per-atom", slope)
     if slope.score > _DECISIVE and (found := _unit_verdict(unit, slope)) is not None:
         return found
     good = slope.correlation > _ENERGY_CORRELATION and slope.score > _DECISIVE
     return Verdict(unit, "right", slope) if good and 0.2 < slope.slope < 5.0 else None
+
+
+def _growth_with_size(rows: UnitRows) -> float:
+    """
+    Return how labels of structures of different sizes spread, over what they do as totals.
+
+    Energies per atom are alike at all sizes, and vary as 1/n once they are divided by n; energies
+    of structures the other way round. 1 where all sizes are alike, or nothing is to be seen.
+    """
+    sizes = np.array(rows.sizes, dtype=float)
+    per_atom = np.array(rows.energy_y)
+    free = rows.composition_free(np.column_stack([per_atom * sizes, per_atom * sizes.mean()]))
+    as_labelled, as_totals = np.sqrt((free**2).mean(axis=0))
+    return float(as_labelled / as_totals) if as_totals > 0.0 else 1.0
 
 
 def _unit_verdict(unit: str, slope: Slope) -> Verdict | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True)
 class WithError:
     """
-    A property, its error bar, and how it varies over a committee.
+    A property, its error bar, and how it varies over a committee; ``print`` shows what matters.
 
     Attributes
     ----------
@@ -42,6 +43,13 @@ class WithError:
     interval: tuple[float, float]
     inflation: float
     members: Floats = field(repr=False)
+
+    def __str__(self) -> str:
+        """Return value, deviation and interval, to two digits of the deviation."""
+        places = 1 - math.floor(math.log10(self.std)) if self.std > 0.0 else 6
+        numbers = (self.value, self.std, *self.interval)
+        value, std, low, high = (f"{number:.{max(places, 0)}f}" for number in numbers)
+        return f"{value} +- {std} ({low} to {high})"
 
 
 def with_error_bar(
@@ -66,6 +74,7 @@ def with_error_bar(
     ----------
     property_function : callable
         Takes a potential and returns a number: a lattice constant, a barrier ...
+        ``atoms.calc = LinpotCalculator(potential)`` makes a calculator of what it takes.
     potential : EnergyModel
         With error bars.
     n_members : int

@@ -85,7 +85,7 @@ class FitSettings:
     backend : str
         Where design rows are made: "threads" of this process; "processes", as many as `threads`;
         "dask", on the cluster of the present `dask.distributed.Client`; or the address of a Dask
-        scheduler, "tcp://host:8786". Results agree to rounding.
+        scheduler, ``"tcp://host:8786"``. Results agree to rounding.
     checkpoint : str, optional
         Folder that keeps what is finished: a fit of the same data and settings goes on there after
         being killed.
