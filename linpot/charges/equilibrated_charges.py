@@ -14,7 +14,13 @@ from linpot import checks
 from linpot.charges.atom_function import AtomFunction
 from linpot.charges.charge_energy import ChargeEnergy, self_hardness
 from linpot.charges.charge_memory import ChargeMemory
-from linpot.charges.equilibration import Equilibrium, equilibrate, response_of
+from linpot.charges.equilibration import (
+    Equilibrium,
+    approximate_inverse,
+    chosen_method,
+    equilibrate,
+    response_of,
+)
 from linpot.charges.pair_coupling import CoupledPairs
 from linpot.electrostatics.coulomb_sum import DEFAULT_ACCURACY, CoulombSum, check_accuracy
 from linpot.electrostatics.dipoles import charge_extras
@@ -230,14 +236,18 @@ class EquilibratedCharges(EnergyModel):
 
         With a memory, iterations start from what it guesses.
         """
+        inverse = None
         if self.memory is not None:
             start = self.memory.guess(structure.numbers, energy.electronegativity)
+            if chosen_method(self.method, energy) == "iterative":
+                inverse = self.memory.inverse(structure, lambda: approximate_inverse(energy))
         found = equilibrate(
             energy,
             structure.net_charge,
             tolerance=self.tolerance,
             start=start,
             method=self.method,
+            inverse=inverse,
         )
         if self.memory is not None:
             self.memory.keep(structure.numbers, energy.electronegativity, found.charges)

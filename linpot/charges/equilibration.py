@@ -60,6 +60,7 @@ def equilibrate(
     tolerance: float = 1e-8,
     start: Floats | None = None,
     method: str = "auto",
+    inverse: Apply | None = None,
 ) -> Equilibrium:
     """
     Minimise the energy over charges of a given sum, by Newton's method.
@@ -77,6 +78,8 @@ def equilibrate(
         A guess, of any sum.
     method : str
         "auto", "direct" or "iterative".
+    inverse : callable or None
+        About the inverse of the Hessian, for iterations; `approximate_inverse` if None.
 
     Returns
     -------
@@ -87,10 +90,10 @@ def equilibrate(
     ConvergenceError
         If there is no minimum where one was looked for.
     """
-    method = _chosen(method, energy)
+    method = chosen_method(method, energy)
     charges = np.zeros(energy.n_atoms) if start is None else np.array(start, dtype=np.float64)
     charges = _with_sum(charges, total)
-    find = _direct_step if method == "direct" else _IterativeStep(energy)
+    find = _direct_step if method == "direct" else _IterativeStep(energy, inverse)
     hardness = np.abs(energy.hardness)
     scale = max(energy.residual_scale(total), np.finfo(float).tiny)
     between = energy.between(charges)
@@ -151,7 +154,7 @@ def response_of(
         From float64[n_atoms], V, to float64[n_atoms], e; it raises `ConvergenceError` where it
         cannot be solved for.
     """
-    if _chosen(method, energy) == "direct":
+    if chosen_method(method, energy) == "direct":
         with one_blas_thread():
             response = Response(energy.hessian(charges))
 
@@ -182,14 +185,24 @@ def response_of(
     return follow
 
 
-def _chosen(method: str, energy: ChargeEnergy) -> str:
-    """Return "direct" or "iterative"."""
+def chosen_method(method: str, energy: ChargeEnergy) -> str:
+    """Return "direct" or "iterative"; see `equilibrate`."""
     checks.one_of("method", method, METHODS)
     if method != "auto":
         return method
     periodic = any(energy.coulomb.structure.pbc)
     largest = LARGEST_DIRECT_CELL if periodic else LARGEST_DIRECT_MOLECULE
     return "direct" if energy.n_atoms <= largest else "iterative"
+
+
+def approximate_inverse(energy: ChargeEnergy) -> Apply | None:
+    """Return about the inverse of the Hessian, for periodic structures; symmetric and positive."""
+    structure = energy.coulomb.structure
+    if not any(structure.pbc):
+        return None
+    positive = np.maximum(energy.hardness, _LEAST_CURVATURE)
+    inverse = ScreenedInverse(structure, positive, energy.coulomb.widths)
+    return lambda pulls: inverse(pulls, threads=energy.threads)
 
 
 def _direct_step(
@@ -209,13 +222,8 @@ def _direct_step(
 class _IterativeStep:
     """Newton's steps by preconditioned conjugate gradients."""
 
-    def __init__(self, energy: ChargeEnergy) -> None:
-        self._approximate: Apply | None = None
-        structure = energy.coulomb.structure
-        if any(structure.pbc):
-            positive = np.maximum(energy.hardness, _LEAST_CURVATURE)
-            inverse = ScreenedInverse(structure, positive, energy.coulomb.widths)
-            self._approximate = lambda pulls: inverse(pulls, threads=energy.threads)
+    def __init__(self, energy: ChargeEnergy, inverse: Apply | None = None) -> None:
+        self._approximate = inverse or approximate_inverse(energy)
 
     def __call__(
         self, energy: ChargeEnergy, charges: Floats, pull: Floats, goal: float
