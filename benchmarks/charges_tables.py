@@ -32,7 +32,7 @@ def local_charges() -> str:
         f"<sub>`python -m benchmarks.charges_local`, {results['date']}, commit "
         f"{results['commit']}, {results['machine']['processor']}</sub>"
     )
-    return "\n\n".join([*parts, origin, *_equilibrated()])
+    return "\n\n".join([*parts, origin, *_equilibrated(), *_dynamics()])
 
 
 def _equilibrated() -> list[str]:
@@ -68,6 +68,29 @@ def _equilibrated() -> list[str]:
             )
         parts += ["\n".join(lines), _measured("joint", results)]
     return parts
+
+
+def _dynamics() -> list[str]:
+    """Return drifts of NVE runs; nothing where they were not measured."""
+    path = RESULTS / "charges_qeq_dynamics.json"
+    if not path.exists():
+        return []
+    results = json.loads(path.read_text())
+    lines = [
+        "Energy in NVE runs, steps of 1 fs: clusters under potentials trained jointly on "
+        f"{results['n_train']} structures of `xtb_nacl`, and a molten salt, periodic, with QEq "
+        "charges of a made-up model.",
+        "",
+        "| | atoms | ps | K | drift (meV/atom/ps) |",
+        "|---|---|---|---|---|",
+    ]
+    for name, own in results.items():
+        if isinstance(own, dict) and "drift_meV_per_atom_ps" in own:
+            lines.append(
+                f"| {name} | {own['n_atoms']} | {own['ps']:g} | {own['final_temperature_K']:.0f} | "
+                f"{own['drift_meV_per_atom_ps']:.1g} |"
+            )
+    return ["\n".join(lines), _measured("dynamics", results)]
 
 
 def _measured(part: str, results: dict[str, Any]) -> str:

@@ -241,6 +241,34 @@ def draw_walls(path: Path, results: dict[str, Any]) -> None:
     plt.close(figure)
 
 
+def draw_chain(path: Path, profiles: dict[str, Any]) -> None:
+    """Charges of the carbon atoms along a chain, with and without a proton at its end."""
+    figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), sharey=True)
+    best = {
+        "reference": ("#9aa5b1", "o", "-", 7),
+        "local": (INK, "v", ":", 5),
+        "self_consistent": (ACCENT, "s", "--", 4),
+    }
+    titles = {"neutral": "C10H2, neutral", "total charge +1": "C10H3, with a proton: +1 e"}
+    for ax, (name, title) in zip(axes, titles.items(), strict=True):
+        own = profiles[name]
+        for label, (color, marker, line, size) in best.items():
+            charges = own[label]
+            ax.plot(
+                range(1, len(charges) + 1), charges, line, marker=marker, ms=size, color=color,
+                label=label.replace("_", "-"),
+            )  # fmt: skip
+        ax.axhline(0.0, color=LIGHT, lw=0.8, zorder=0)
+        ax.set(title=title, xlabel="carbon atom along the chain", xticks=range(1, 11))
+        ax.title.set_fontsize(10)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("charge (e)")
+    axes[0].legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, bbox_inches="tight")
+    plt.close(figure)
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     mpl.rcParams["svg.hashsalt"] = "linpot"
@@ -250,6 +278,8 @@ def main() -> None:
     draw_dispersion(FOLDER / "dispersion.svg")
     draw_coulomb(FOLDER / "coulomb.svg")
     draw_walls(FOLDER / "walls.svg", json.loads((RESULTS / "walls.json").read_text()))
+    chain = json.loads((RESULTS / "charges_qeq_charges_4g_carbon_chain.json").read_text())
+    draw_chain(FOLDER / "chain.svg", chain["4g_carbon_chain"]["profiles"])
 
 
 if __name__ == "__main__":

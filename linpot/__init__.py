@@ -68,7 +68,7 @@ from linpot.uncertainty.error_bars import ErrorBars
 from linpot.uncertainty.properties import WithError, with_error_bar, with_error_bars
 from linpot.validation.findings import Verification
 from linpot.workflow.active_sets import with_active_set
-from linpot.workflow.api import descriptors, evaluate, fit, tune
+from linpot.workflow.api import born_effective_charges, descriptors, evaluate, fit, tune
 from linpot.workflow.cross_validation import cross_validate
 from linpot.workflow.error_bars import fit_with_error_bars
 from linpot.workflow.fit import FitResult, prepare_fit, run_fit
@@ -153,6 +153,7 @@ __all__ = [
     "Weights",
     "WithError",
     "basis_for_pool",
+    "born_effective_charges",
     "build_basis",
     "check_data",
     "choose_prior",

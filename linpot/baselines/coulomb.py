@@ -15,6 +15,7 @@ from linpot import checks
 from linpot.electrostatics.coulomb_sum import DEFAULT_ACCURACY, CoulombSum, check_accuracy
 from linpot.electrostatics.dipoles import charge_extras
 from linpot.errors import InputError
+from linpot.model.charge_response import ChargeResponse
 from linpot.model.prediction import Prediction
 from linpot.model.protocol import EnergyModel
 from linpot.model.registry import register_model
@@ -163,6 +164,18 @@ class Coulomb(EnergyModel):
             0.5 * charges * found.potentials,
             None,
             extras,
+        )
+
+    def charge_response(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        threads: int = 1,
+    ) -> ChargeResponse:
+        """Return the charges, which stay as they are; see `EnergyModel.charge_response`."""
+        return ChargeResponse(
+            structure, self.charges_of(structure), lambda weights: np.zeros((len(weights), 3))
         )
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:

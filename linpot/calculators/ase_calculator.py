@@ -19,6 +19,7 @@ from linpot.structures.structure import Structure, given_charges, given_total_ch
 
 _STRESSES = {"stress", "stresses"}
 _DERIVED = {"forces"} | _STRESSES
+_BORN = "born_effective_charges"
 
 
 class LinpotCalculator(Calculator):
@@ -44,7 +45,9 @@ class LinpotCalculator(Calculator):
         `EnergyModel.part_name`) and, with forces, `forces_short`, ...: in `results`, and for
         ``calculator.get_property("energy_zbl", atoms)``. Energies of parts are always given by
         models with charges, whose `charges` (e) and `dipole` (e A, of molecules, about the origin
-        of the coordinates) answer `atoms.get_charges()` and `atoms.get_dipole_moment()`.
+        of the coordinates) answer `atoms.get_charges()` and `atoms.get_dipole_moment()`. Their
+        `born_effective_charges` (e, [n_atoms, 3, 3], dP_a/dR_ib) cost more than forces: they are
+        found when they are asked for, ``calculator.get_property("born_effective_charges", atoms)``.
 
     Attributes
     ----------
@@ -71,13 +74,14 @@ class LinpotCalculator(Calculator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.results: dict[str, Any] = {}
         self.model = model.for_trajectory()
         self.parts = parts
         self._by_part = parts or model.has_charges
         named = ("energy", "forces") if parts else ("energy",)
         self.implemented_properties = [  # type: ignore[misc]  # ASE's own way
             *type(self).implemented_properties,
-            *(["charges", "dipole"] if model.has_charges else []),
+            *(["charges", "dipole", _BORN] if model.has_charges else []),
             *(f"{n}_{part}" for part in model.part_names for n in named if self._by_part),
         ]
         self.skin = checks.non_negative("skin", skin, "length in A")
@@ -146,6 +150,15 @@ class LinpotCalculator(Calculator):
             )
         if self._list is None or not self._list.covers(structure):
             self._list = _SkinList.of(structure, self.model.cutoff, self.skin)
+        kept = {} if system_changes else {k: v for k, v in self.results.items() if k == _BORN}
+        if _BORN in properties:
+            response = self.model.charge_response(
+                structure, self._list.neighbors, threads=self.threads
+            )
+            kept[_BORN] = response.born_charges()
+            if set(properties) == {_BORN} and not system_changes:
+                self.results = {**self.results, **kept}
+                return
         derived = any(p in _DERIVED or p.startswith("forces_") for p in properties)
         given, threads = self._list.neighbors, self.threads
         by_part: dict[str, Prediction] = {}
@@ -159,6 +172,7 @@ class LinpotCalculator(Calculator):
             "energy": prediction.energy,
             "free_energy": prediction.energy,
             **prediction.extras,
+            **kept,
         }
         for name, part in by_part.items():
             results[f"energy_{name}"] = part.energy

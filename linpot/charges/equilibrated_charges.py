@@ -14,12 +14,19 @@ from linpot import checks
 from linpot.charges.atom_function import AtomFunction
 from linpot.charges.charge_energy import ChargeEnergy, self_hardness
 from linpot.charges.charge_memory import ChargeMemory
-from linpot.charges.equilibration import Equilibrium, equilibrate
+from linpot.charges.equilibration import (
+    Equilibrium,
+    approximate_inverse,
+    chosen_method,
+    equilibrate,
+    response_of,
+)
 from linpot.charges.pair_coupling import CoupledPairs
 from linpot.electrostatics.coulomb_sum import DEFAULT_ACCURACY, CoulombSum, check_accuracy
 from linpot.electrostatics.dipoles import charge_extras
 from linpot.errors import FileFormatError, InputError
 from linpot.fitting.priors import body_orders
+from linpot.model.charge_response import ChargeResponse
 from linpot.model.packing import pack
 from linpot.model.pair_batch import PairBatch
 from linpot.model.prediction import FULL, Prediction
@@ -229,14 +236,18 @@ class EquilibratedCharges(EnergyModel):
 
         With a memory, iterations start from what it guesses.
         """
+        inverse = None
         if self.memory is not None:
             start = self.memory.guess(structure.numbers, energy.electronegativity)
+            if chosen_method(self.method, energy) == "iterative":
+                inverse = self.memory.inverse(structure, lambda: approximate_inverse(energy))
         found = equilibrate(
             energy,
             structure.net_charge,
             tolerance=self.tolerance,
             start=start,
             method=self.method,
+            inverse=inverse,
         )
         if self.memory is not None:
             self.memory.keep(structure.numbers, energy.electronegativity, found.charges)
@@ -296,6 +307,40 @@ class EquilibratedCharges(EnergyModel):
             own, own_virial = pairs.forces(self.coupling, q)
             total, virial = total + own, virial + own_virial
         return Prediction(float(atomic.sum()), total, virial, atomic, None, extras)
+
+    def charge_response(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        threads: int = 1,
+    ) -> ChargeResponse:
+        """
+        Return charges and how they follow; see `EnergyModel.charge_response`.
+
+        ``d(w q)/dR = -(P w) d2E/dq dR``: one solution and one pull back for each set of weights.
+        """
+        batch = self.packed(structure, neighbors)
+        pairs = self.coupled_pairs(batch)
+        energy = self.energy_of(structure, batch, pairs, threads=threads)
+        q = self.equilibrium(structure, energy).charges
+        follow = response_of(energy, q, tolerance=self.tolerance, method=self.method)
+        fields = energy.coulomb.evaluate(q, threads=threads).fields
+        assert fields is not None
+
+        def slopes(weights: Floats) -> Floats:
+            moved = follow(weights)
+            adjoint = np.stack([moved, q * moved], axis=1)[:, : self.function.n_outputs]
+            found = self.function.pull_back(batch, adjoint, threads=threads)[0]
+            felt = energy.coulomb.evaluate(moved, threads=threads).fields
+            assert felt is not None
+            found = found + moved[:, None] * fields + q[:, None] * felt
+            if pairs is not None:
+                assert self.coupling is not None
+                found = found + pairs.forces(self.coupling, q, moved)[0]
+            return found
+
+        return ChargeResponse(structure, q, slopes)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Return header and arrays."""

@@ -14,6 +14,7 @@ from linpot.charges.constrained import Response
 from linpot.charges.equilibrated_charges import EquilibratedCharges
 from linpot.charges.equilibrated_parameters import EquilibratedParameters
 from linpot.charges.feature_slopes import FeatureSlopes, add_gradients, feature_slopes
+from linpot.charges.interaction import Interaction
 from linpot.charges.pair_coupling import CoupledPairs
 from linpot.charges.training import Linearisation
 from linpot.electrostatics.coulomb_sum import CoulombSum
@@ -236,11 +237,17 @@ class EquilibratedTrainee:
                 ends = [
                     sum_with(widths * np.exp(sign * factors), _WIDTH_ACCURACY) for sign in (1, -1)
                 ]
-                up, down = ((own.matrix, _unit_fields(own)) for own in ends)
-                steps.append([(a - b) / (2.0 * _STEP) for a, b in zip(up, down, strict=True)])
-            by_width = np.stack([own[0] for own in steps])
-            fields_by_width = np.stack([own[1] for own in steps])
-        found = _Interaction(widths, total, _unit_fields(total), by_width, fields_by_width)
+                up, down = (Interaction.of(own) for own in ends)
+                steps.append(
+                    Interaction(
+                        (up.matrix - down.matrix) / (2.0 * _STEP),
+                        (up.fields - down.fields) / (2.0 * _STEP),
+                    )
+                )
+            by_width = np.stack([own.matrix for own in steps])
+            fields_by_width = np.stack([own.fields for own in steps])
+        fields = Interaction.of(total).fields
+        found = _Interaction(widths, total, fields, by_width, fields_by_width)
         self.interactions[place] = found
         return found
 
@@ -343,13 +350,3 @@ class EquilibratedTrainee:
             self.kept_bytes[0] += size
             terms.slopes.extend(found)
         return found
-
-
-def _unit_fields(total: CoulombSum) -> Floats:
-    """Return the field at every atom of a unit charge at every other: [atom, axis, source]."""
-    fields = []
-    for unit in np.eye(total.structure.n_atoms):
-        found = total.evaluate(unit).fields
-        assert found is not None
-        fields.append(found)
-    return np.stack(fields, axis=2)

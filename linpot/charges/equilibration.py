@@ -60,6 +60,7 @@ def equilibrate(
     tolerance: float = 1e-8,
     start: Floats | None = None,
     method: str = "auto",
+    inverse: Apply | None = None,
 ) -> Equilibrium:
     """
     Minimise the energy over charges of a given sum, by Newton's method.
@@ -77,6 +78,8 @@ def equilibrate(
         A guess, of any sum.
     method : str
         "auto", "direct" or "iterative".
+    inverse : callable or None
+        About the inverse of the Hessian, for iterations; `approximate_inverse` if None.
 
     Returns
     -------
@@ -87,14 +90,10 @@ def equilibrate(
     ConvergenceError
         If there is no minimum where one was looked for.
     """
-    checks.one_of("method", method, METHODS)
-    structure = energy.coulomb.structure
-    if method == "auto":
-        largest = LARGEST_DIRECT_CELL if any(structure.pbc) else LARGEST_DIRECT_MOLECULE
-        method = "direct" if energy.n_atoms <= largest else "iterative"
+    method = chosen_method(method, energy)
     charges = np.zeros(energy.n_atoms) if start is None else np.array(start, dtype=np.float64)
     charges = _with_sum(charges, total)
-    find = _direct_step if method == "direct" else _IterativeStep(energy)
+    find = _direct_step if method == "direct" else _IterativeStep(energy, inverse)
     hardness = np.abs(energy.hardness)
     scale = max(energy.residual_scale(total), np.finfo(float).tiny)
     between = energy.between(charges)
@@ -108,7 +107,10 @@ def equilibrate(
             residual = min(residual, tolerance)
         if residual <= tolerance and (iterations or method == "iterative"):
             break
-        step, answer, work, convex = find(energy, charges, pull, tolerance * scale)
+        goal = tolerance * scale
+        if not energy.is_quadratic:  # a step need not be better than the next one makes it
+            goal = max(goal, 0.03 * _rms(pull))
+        step, answer, work, convex = find(energy, charges, pull, goal)
         iterations += work
         length = 1.0
         if not energy.is_quadratic:
@@ -122,16 +124,89 @@ def equilibrate(
     if not residual <= tolerance or not convex:
         cause = "there is no minimum nearby" if not convex else "the minimum was not reached"
         raise ConvergenceError(
-            f"charges of {structure.name} must settle to a residual of {tolerance:g}: {cause}; "
-            "check the structure, or refit with larger hardness",
+            f"charges of {energy.coulomb.structure.name} must settle to a residual of "
+            f"{tolerance:g}: {cause}; check the structure, or refit with larger hardness",
             iterations=iterations,
             residual=residual,
         )
     return Equilibrium(charges, float(slope.mean()), residual, iterations)
 
 
+def response_of(
+    energy: ChargeEnergy, charges: Floats, *, tolerance: float = 1e-8, method: str = "auto"
+) -> Apply:
+    """
+    Return how charges at their minimum follow what pulls at them, at a fixed sum: ``P x``.
+
+    Parameters
+    ----------
+    energy : ChargeEnergy
+    charges : float64[n_atoms], e
+        At the minimum.
+    tolerance : float
+        RMS of what is left of a pull, over that of the pull.
+    method : str
+        As in `equilibrate`.
+
+    Returns
+    -------
+    callable
+        From float64[n_atoms], V, to float64[n_atoms], e; it raises `ConvergenceError` where it
+        cannot be solved for.
+    """
+    if chosen_method(method, energy) == "direct":
+        with one_blas_thread():
+            response = Response(energy.hessian(charges))
+
+        def solve(pulls: Floats) -> Floats:
+            with one_blas_thread():
+                return response(pulls)
+
+        return solve
+    find = _IterativeStep(energy)
+
+    def follow(pulls: Floats) -> Floats:
+        pull = pulls - pulls.mean()
+        size = _rms(pull)
+        if size == 0.0:
+            return np.zeros_like(pull)
+        step, answer, iterations, convex = find(energy, charges, pull, tolerance * size)
+        left = pull - answer - energy.own_curvature(charges) * step
+        residual = _rms(left - left.mean()) / size
+        if not convex or residual > tolerance:
+            raise ConvergenceError(
+                f"the response of charges of {energy.coulomb.structure.name} must be known to "
+                f"{tolerance:g}: their energy is not convex enough",
+                iterations=iterations,
+                residual=residual,
+            )
+        return step
+
+    return follow
+
+
+def chosen_method(method: str, energy: ChargeEnergy) -> str:
+    """Return "direct" or "iterative"; see `equilibrate`."""
+    checks.one_of("method", method, METHODS)
+    if method != "auto":
+        return method
+    periodic = any(energy.coulomb.structure.pbc)
+    largest = LARGEST_DIRECT_CELL if periodic else LARGEST_DIRECT_MOLECULE
+    return "direct" if energy.n_atoms <= largest else "iterative"
+
+
+def approximate_inverse(energy: ChargeEnergy) -> Apply | None:
+    """Return about the inverse of the Hessian, for periodic structures; symmetric and positive."""
+    structure = energy.coulomb.structure
+    if not any(structure.pbc):
+        return None
+    positive = np.maximum(energy.hardness, _LEAST_CURVATURE)
+    inverse = ScreenedInverse(structure, positive, energy.coulomb.widths)
+    return lambda pulls: inverse(pulls, threads=energy.threads)
+
+
 def _direct_step(
-    energy: ChargeEnergy, charges: Floats, pull: Floats, tolerance: float
+    energy: ChargeEnergy, charges: Floats, pull: Floats, goal: float
 ) -> tuple[Floats, Floats, int, bool]:
     """Newton's step by Cholesky factors, what it does to ``(G + h) q``, and whether it is one."""
     hessian, convex = energy.hessian(charges), True
@@ -147,16 +222,11 @@ def _direct_step(
 class _IterativeStep:
     """Newton's steps by preconditioned conjugate gradients."""
 
-    def __init__(self, energy: ChargeEnergy) -> None:
-        self._approximate: Apply | None = None
-        structure = energy.coulomb.structure
-        if any(structure.pbc):
-            positive = np.maximum(energy.hardness, _LEAST_CURVATURE)
-            inverse = ScreenedInverse(structure, positive, energy.coulomb.widths)
-            self._approximate = lambda pulls: inverse(pulls, threads=energy.threads)
+    def __init__(self, energy: ChargeEnergy, inverse: Apply | None = None) -> None:
+        self._approximate = inverse or approximate_inverse(energy)
 
     def __call__(
-        self, energy: ChargeEnergy, charges: Floats, pull: Floats, tolerance: float
+        self, energy: ChargeEnergy, charges: Floats, pull: Floats, goal: float
     ) -> tuple[Floats, Floats, int, bool]:
         """
         Solve for a step; stop where the energy curves down.
@@ -173,8 +243,6 @@ class _IterativeStep:
             found = inverse(left)
             return found - ones * (found.sum() / ones.sum())
 
-        # a step of Newton's need not be better than the next one makes it
-        goal = tolerance if energy.is_quadratic else max(tolerance, 0.03 * _rms(pull))
         step, answer, left = np.zeros_like(pull), np.zeros_like(pull), pull.copy()
         ahead = direction(left)
         gain = float(left @ ahead)

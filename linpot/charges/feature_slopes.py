@@ -61,7 +61,7 @@ class FeatureSlopes:
 
 def feature_slopes(engine: FeatureEngine, batch: PairBatch) -> Iterator[FeatureSlopes]:
     """
-    Yield the derivatives of features, species by species.
+    Yield the derivatives of features by centre species; species without pairs are left out.
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ from linpot.charges.projection import project, pull_back_projection
 from linpot.electrostatics.coulomb_sum import DEFAULT_ACCURACY, CoulombSum, check_accuracy
 from linpot.electrostatics.dipoles import charge_extras
 from linpot.errors import FileFormatError, InputError
+from linpot.model.charge_response import ChargeResponse
 from linpot.model.packing import pack
 from linpot.model.pair_batch import PairBatch
 from linpot.model.prediction import FULL, Prediction, Predictions
@@ -127,6 +128,24 @@ class LocalCharges(ManyAtOnce):
         batch = pack([structure], self.elements, self.function.cutoffs)
         raw = self.function.values(batch, threads=threads)[:, 0]
         return project(raw, self.shares_of(structure), structure.net_charge)
+
+    def charge_response(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        threads: int = 1,
+    ) -> ChargeResponse:
+        """Return charges and how they follow; see `EnergyModel.charge_response`."""
+        batch = pack([structure], self.elements, self.function.cutoffs, [neighbors])
+        raw = self.function.values(batch, threads=threads)[:, 0]
+        shares = self.shares_of(structure)
+
+        def slopes(weights: Floats) -> Floats:
+            adjoint = pull_back_projection(weights, shares)[:, None]
+            return -self.function.pull_back(batch, adjoint, threads=threads)[0]
+
+        return ChargeResponse(structure, project(raw, shares, structure.net_charge), slopes)
 
     def predict_many(
         self,

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from linpot.basis.basis import Basis
-from linpot.charges.interaction import Interaction, gradients_by_species
+from linpot.charges.feature_slopes import add_gradients, feature_slopes
+from linpot.charges.interaction import Interaction
 from linpot.charges.local_charges import LocalCharges
 from linpot.charges.projection import project, pull_back_projection
 from linpot.charges.training import Linearisation
@@ -83,22 +83,17 @@ class LocalTrainee:
         fixed = D[:, None, :] * field[:, :, None]
         fixed += charges[:, None, None] * (interaction.fields @ D)
         responses = pull_back_projection(interaction.matrix @ D, shares)
-        forces = charges[:, None] * field
         jacobian = fixed.reshape(3 * n_atoms, -1)
-        for own in gradients_by_species(function, batch):
-            jacobian[:, own.columns] += own.forces(adjoint)
+        mixed = np.zeros((3 * n_atoms, n_atoms))  # dp by positions
+        for own in feature_slopes(function.engine, batch):
+            jacobian[:, own.columns] += own.rows(adjoint)
             slopes = own.values @ self.parameters[own.columns]  # dp_center by the pair vector
-            forces += own.scatter @ (slopes * adjoint[own.centers, None])
-            n_pairs = len(own.centers)
-            of_center = csr_matrix(
-                (np.ones(n_pairs), (np.arange(n_pairs), own.centers)), shape=(n_pairs, n_atoms)
-            )
-            for axis in range(3):
-                moved = own.scatter @ of_center.multiply(slopes[:, axis, None]).tocsr()
-                jacobian[axis::3] += moved @ responses
+            add_gradients(mixed, own.centers, own.neighbors, slopes)
+        forces = (charges[:, None] * field).ravel() - mixed @ adjoint
+        jacobian -= mixed @ responses
         energy = 0.5 * float(charges @ potentials)
         return Linearisation(
-            np.append(energy, forces.ravel()), np.vstack([potentials @ D, jacobian]), charges, D
+            np.append(energy, forces), np.vstack([potentials @ D, jacobian]), charges, D
         )
 
 

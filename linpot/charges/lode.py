@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from linpot import checks
 from linpot.charges.atom_function import AtomFunction
-from linpot.charges.interaction import Interaction, gradients_by_species
+from linpot.charges.feature_slopes import feature_slopes
+from linpot.charges.interaction import Interaction
 from linpot.charges.joint_training import train_jointly
 from linpot.charges.local_charges import DEFAULT_WIDTH, width_per_species
 from linpot.charges.local_trainee import constants_and_features
@@ -202,14 +203,14 @@ class LodeTrainee:
         clouds = model.clouds_of(structure)
         potentials = interaction.matrix @ clouds
         fields = interaction.fields @ clouds
-        gradients = list(gradients_by_species(function, batch))
+        slopes = list(feature_slopes(function.engine, batch))
         blocks = []
         for t in range(clouds.shape[1]):
             fixed = D[:, None, :] * fields[:, :, t, None]
             fixed += clouds[:, t, None, None] * of_features
             forces = fixed.reshape(3 * n_atoms, -1)
-            for own in gradients:
-                forces[:, own.columns] += own.forces(potentials[:, t])
+            for own in slopes:
+                forces[:, own.columns] += own.rows(potentials[:, t])
             blocks.append(np.vstack([potentials[:, t] @ D, forces]))
         jacobian = np.hstack(blocks)
         return Linearisation(

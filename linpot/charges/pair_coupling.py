@@ -107,16 +107,24 @@ class CoupledPairs:
         """Return h'(r) of every pair: float64[n_pairs], V/(e A)."""
         return (self.slopes * coefficients[self.species]).sum(axis=1)
 
-    def forces(self, coefficients: Floats, charges: Floats) -> tuple[Floats, Floats]:
+    def forces(
+        self, coefficients: Floats, charges: Floats, others: Floats | None = None
+    ) -> tuple[Floats, Floats]:
         """
         Return minus the derivatives of ``1/2 sum q_i q_j h(r_ij)`` at fixed charges.
+
+        With other charges p, those of ``sum p_i q_j h(r_ij)``.
 
         Returns
         -------
         forces : float64[n_atoms, 3], eV/A
         virial : float64[3, 3], eV
         """
-        tension = 0.5 * charges[self.centers] * charges[self.neighbors] * self.slope(coefficients)
+        c, n = self.centers, self.neighbors
+        products = charges[c] * charges[n]
+        if others is not None:
+            products = others[c] * charges[n] + charges[c] * others[n]
+        tension = 0.5 * products * self.slope(coefficients)
         gradient = tension[:, None] * self.directions
         forces = np.zeros((len(charges), 3))
         for axis in range(3):

@@ -201,7 +201,7 @@ class CoulombSum:
         float64[n_atoms], V
         """
         q = self._checked(charges)
-        result = self._near.matrix @ q
+        result = self._near.potentials(q, threads=threads)
         if self._far is not None:
             result += self._far.evaluate(q, forces=False, threads=threads).potentials
             result += self._corrections(q, False).potentials
@@ -225,7 +225,7 @@ class CoulombSum:
             )
         if isinstance(self._far, MeshSum):
             return np.stack([self.potentials(unit) for unit in np.eye(n_atoms)])
-        matrix: Floats = self._near.matrix.toarray()
+        matrix = self._near.stored.dense()
         if self._far is not None:
             self._far.add_to(matrix)
             # the corrections are quadratic forms of few terms

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 
 from linpot.electrostatics.cells import ChargeCell
 from linpot.electrostatics.sums import Sums
 from linpot.errors import InputError
 from linpot.kernels.boxes import longest_row, place_images
-from linpot.kernels.charge_pairs import count_pairs, fill_interactions, sum_pairs
+from linpot.kernels.charge_pairs import apply_pairs, store_pairs, sum_pairs, sum_stored
 from linpot.parallel import cut, run_tasks
 from linpot.structures.structure import Structure
 
@@ -54,6 +54,7 @@ class RealSpaceSum:
     ) -> None:
         self._structure, self._cutoff = structure, cutoff
         self._alpha, self._damping = alpha, damping
+        self._is_periodic = cell is not None
         self._squares = None if widths is None else widths**2
         n_atoms = structure.n_atoms
         if cell is None:
@@ -82,9 +83,28 @@ class RealSpaceSum:
         n = self._structure.n_atoms
         return cut(n, max(1, n // CENTERS_PER_TASK))
 
+    @cached_property
+    def stored(self) -> StoredPairs:
+        """All interactions, made once, for many sets of charges."""
+        n = self._structure.n_atoms
+        offsets = np.empty(n + 1, dtype=np.int64)
+        places = np.empty(n * self._longest, dtype=np.int32)
+        values = np.empty(n * self._longest)
+        # all pairs of a molecule would not find the room
+        slopes = np.empty(n * self._longest) if self._is_periodic else None
+        closest = store_pairs(
+            *self._places, self._alpha, self._damping, self._squares, offsets, places, values,
+            slopes,
+        )  # fmt: skip
+        used = slice(int(offsets[-1]))
+        return StoredPairs(
+            self._images, offsets, places[used], values[used],
+            None if slopes is None else slopes[used], closest,
+        )  # fmt: skip
+
     def evaluate(self, charges: Floats, *, forces: bool, threads: int) -> Sums:
         """
-        Sum over pairs.
+        Sum over pairs, stored ones where there are any.
 
         Raises
         ------
@@ -96,14 +116,26 @@ class RealSpaceSum:
         fields = np.zeros((n_atoms, 3)) if forces else None
         moments = np.zeros((n_atoms, 6)) if forces else None
         closest = []
+        known: StoredPairs | None = self.__dict__.get("stored")
+        if known is not None and known.slopes is not None and forces:
+            of_images = known.of_images(charges)
 
-        def work(run: tuple[int, int]) -> None:
-            closest.append(
-                sum_pairs(
-                    *run, *self._places, self._alpha, self._damping, charges, self._squares,
-                    potentials, fields, moments,
-                )
-            )  # fmt: skip
+            def work(run: tuple[int, int]) -> None:
+                sum_stored(
+                    *run, self._images, self._longest, known.offsets, known.places, known.values,
+                    known.slopes, of_images, potentials, fields, moments,
+                )  # fmt: skip
+
+            closest.append(known.closest)
+        else:
+
+            def work(run: tuple[int, int]) -> None:
+                closest.append(
+                    sum_pairs(
+                        *run, *self._places, self._alpha, self._damping, charges, self._squares,
+                        potentials, fields, moments,
+                    )
+                )  # fmt: skip
 
         run_tasks(work, self._tasks, threads)
         if min(closest) < CLOSEST**2:
@@ -116,19 +148,72 @@ class RealSpaceSum:
             virial = -(charges @ moments)[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
         return Sums(potentials, fields, virial)
 
-    @cached_property
-    def matrix(self) -> scipy.sparse.csr_array:
-        """All interactions, 1/A, as a sparse matrix; made once, for many sets of charges."""
-        n_atoms = self._structure.n_atoms
-        counts = np.zeros(n_atoms, dtype=np.int64)
-        count_pairs(0, n_atoms, *self._places, counts)
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        others, values = np.empty(offsets[-1], dtype=np.int64), np.empty(offsets[-1])
-        fill_interactions(
-            0, n_atoms, *self._places, self._alpha, self._damping, self._squares, offsets, others,
-            values,
-        )  # fmt: skip
-        return scipy.sparse.csr_array((values, others, offsets), shape=(n_atoms, n_atoms))
+    def potentials(self, charges: Floats, *, threads: int) -> Floats:
+        """Return potentials by stored pairs: float64[n_atoms], e/A."""
+        known = self.stored
+        of_images, result = known.of_images(charges), np.empty(len(charges))
+
+        def work(run: tuple[int, int]) -> None:
+            apply_pairs(
+                *run, known.images, known.offsets, known.places, known.values, of_images, result
+            )
+
+        run_tasks(work, self._tasks, threads)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPairs:
+    """
+    Interactions of all pairs inside a radius, as rows of a sparse matrix.
+
+    Attributes
+    ----------
+    images : tuple
+        As `place_images` returns it; rows are centres in its order.
+    offsets : int64[n_atoms + 1]
+        Entries of row k are ``offsets[k]:offsets[k + 1]``.
+    places : int32[n_pairs]
+        Image of each entry.
+    values : float64[n_pairs], 1/A
+    slopes : float64[n_pairs] or None, 1/A^3
+        f'(r)/r; not of molecules.
+    closest : float, A^2
+        Smallest squared distance, at most 1.
+    """
+
+    images: Any
+    offsets: NDArray[np.int64]
+    places: NDArray[np.int32]
+    values: Floats
+    slopes: Floats | None
+    closest: float
+
+    def of_images(self, charges: Floats) -> Floats:
+        """Return the charge of every image: float64[n_images]."""
+        found: Floats = charges[self.images[2]]
+        return found
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Atom of every row: int64[n_atoms]."""
+        found: NDArray[np.int64] = self.images[2][self.images[3]]
+        return found
+
+    def dense(self) -> Floats:
+        """Return the matrix, images added up: float64[n_atoms, n_atoms], 1/A."""
+        n = len(self.offsets) - 1
+        rows = np.repeat(self.rows, np.diff(self.offsets))
+        entries = rows * n + self.images[2][self.places]
+        matrix: Floats = np.bincount(entries, self.values, minlength=n * n).astype(np.float64)
+        return matrix.reshape(n, n)
+
+    def sizes(self) -> Floats:
+        """Return the sum of the sizes of the entries of every atom: float64[n_atoms], 1/A."""
+        sums = np.append(0.0, np.cumsum(np.abs(self.values)))[self.offsets]
+        sizes = np.empty(len(sums) - 1)
+        sizes[self.rows] = np.diff(sums)
+        return sizes
 
 
 @lru_cache(maxsize=16)

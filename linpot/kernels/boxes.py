@@ -141,7 +141,8 @@ def collect_row(k, images, runs, limit, values, squares, row, columns):
     Collect the images within a squared radius of centre k.
 
     `row` has squared distance, charge, vector and (with `squares`) squared width, one after the
-    other; it is filled up to whole pairs of lanes with charges of zero. Returns how many there are.
+    other; it is filled up to whole pairs of lanes with charges of zero. `columns` has their places.
+    Returns how many there are.
     """
     starts, coordinates, atoms, centers, boxes = images
     xs, ys, zs = coordinates[0], coordinates[1], coordinates[2]
@@ -170,11 +171,11 @@ def collect_row(k, images, runs, limit, values, squares, row, columns):
         put(z, kept, c)
         put(r2, kept, a * a + b * b + c * c)
         put(charge, kept, at(values, j))
-        put(columns, kept, j)
+        put(columns, kept, place)
         kept += 1 if place != own else 0
     if squares is not None:
         for p in range(kept):
-            put(width, p, at(squares, at(columns, p)))
+            put(width, p, at(squares, at(atoms, at(columns, p))))
     for p in range(kept, (kept + 15) // 16 * 16):
         r2[p], charge[p], x[p], y[p], z[p], width[p] = 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
     return kept

@@ -16,11 +16,13 @@ from linpot.kernels.compile import kernel
 from linpot.kernels.elementary import erfc_and_gaussian
 from linpot.kernels.lanes import (
     aligned,
+    at,
     filled,
     fma,
     larger,
     load,
     load_pairs,
+    put,
     smaller,
     splat,
     square_root,
@@ -184,50 +186,190 @@ def _total(sums, k):
 
 
 @kernel
-def count_pairs(first, last, images, runs, longest, cutoff, counts):
+def store_pairs(
+    images, runs, longest, cutoff, alpha, damping, squares, offsets, places, values, slopes
+):
     """
-    Count the images within a radius of each centre.
+    Write f(r) of all pairs within a radius as rows of a sparse matrix, centre after centre.
 
     Parameters
     ----------
-    first, last, images, runs, longest, cutoff
+    images, runs, longest, cutoff, alpha, damping, squares
         As in `sum_pairs`.
-    counts : int64[n_atoms], out
-        By atom.
+    offsets : int64[n_centers + 1], out
+        Entries of centre k are ``offsets[k]:offsets[k + 1]``.
+    places : int32[n_centers * longest], out
+        Image of every entry; those beyond the last entry are not written.
+    values : float64[n_centers * longest], out, 1/A
+        f(r).
+    slopes : float64[n_centers * longest] or None, out, 1/A^3
+        f'(r)/r.
+
+    Returns
+    -------
+    float
+        Smallest squared distance, A^2; at most 1.
     """
+    atoms, centers = images[2], images[3]
     row = _new_row(longest)
-    columns, none = np.empty(longest, dtype=np.int64), np.zeros(len(counts))
-    for k in range(first, last):
-        i = images[2][images[3][k]]
-        counts[i] = collect_row(k, images, runs, cutoff * cutoff, none, None, row, columns)
+    columns, none = np.empty(longest, dtype=np.int64), np.zeros(len(centers))
+    r2, found, found_slopes, _, _, width = row
+    closest = filled(load_pairs(r2, 0), 1.0)
+    total = 0
+    for k in range(len(centers)):
+        offsets[k] = total
+        count = collect_row(k, images, runs, cutoff * cutoff, none, squares, row, columns)
+        own = 0.0 if squares is None else squares[atoms[centers[k]]]
+        for b in range((count + 15) // 16):
+            square = load_pairs(r2, b)
+            closest = smaller(closest, square)
+            both = None if squares is None else load_pairs(width, b) + own
+            f, g = _interaction(square, alpha, both, damping)
+            store(found, b, f)
+            if slopes is not None:
+                store(found_slopes, b, g)
+        for p in range(count):
+            put(places, total + p, np.int32(at(columns, p)))
+            put(values, total + p, at(found, p))
+        if slopes is not None:
+            for p in range(count):
+                put(slopes, total + p, at(found_slopes, p))
+        total += count
+    offsets[len(centers)] = total
+    store(r2, 0, closest)
+    smallest = 1.0
+    for lane in range(16):
+        smallest = min(smallest, r2[lane])
+    return smallest
 
 
 @kernel
-def fill_interactions(
-    first, last, images, runs, longest, cutoff, alpha, damping, squares, offsets, others, values
-):
+def _row_sum(begin, end, places, values, charges):
+    """Sum values times charges of images in a fixed order, four sums side by side."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = begin + (end - begin) // 4 * 4
+    for p in range(begin, whole, 4):
+        a += at(values, p) * at(charges, at(places, p))
+        b += at(values, p + 1) * at(charges, at(places, p + 1))
+        c += at(values, p + 2) * at(charges, at(places, p + 2))
+        d += at(values, p + 3) * at(charges, at(places, p + 3))
+    for p in range(whole, end):
+        a += at(values, p) * at(charges, at(places, p))
+    return (a + b) + (c + d)
+
+
+@kernel
+def apply_pairs(first, last, images, offsets, places, values, charges, potentials):
     """
-    Write f(r) of all pairs within a radius as rows of a sparse matrix.
+    Multiply stored pairs with charges, for a range of centres.
 
     Parameters
     ----------
-    first, last, images, runs, longest, cutoff, alpha, damping, squares
+    first, last, images
         As in `sum_pairs`.
-    offsets : int64[n_atoms + 1]
-        From `count_pairs`.
-    others : int64[n_pairs], out
-        Column of every entry; images of one atom follow as entries of their own.
-    values : float64[n_pairs], out, 1/A
+    offsets, places, values
+        From `store_pairs`.
+    charges : float64[n_images], e
+        Of images.
+    potentials : float64[n_atoms], out, e/A
     """
-    row = _new_row(longest)
-    columns, none = np.empty(longest, dtype=np.int64), np.zeros(len(offsets))
+    atoms, centers = images[2], images[3]
     for k in range(first, last):
-        i = images[2][images[3][k]]
-        count = collect_row(k, images, runs, cutoff * cutoff, none, squares, row, columns)
-        for b in range((count + 15) // 16):
-            both = None if squares is None else load_pairs(row[5], b) + squares[i]
-            f, _ = _interaction(load_pairs(row[0], b), alpha, both, damping)
-            store(row[1], b, f)
+        potentials[atoms[centers[k]]] = _row_sum(
+            offsets[k], offsets[k + 1], places, values, charges
+        )
+
+
+@kernel
+def sum_stored(
+    first, last, images, longest, offsets, places, values, slopes, charges, potentials, fields,
+    moments,
+):  # fmt: skip
+    """
+    Sum what `sum_pairs` does, from stored pairs.
+
+    Parameters
+    ----------
+    first, last, images, longest
+        As in `sum_pairs`.
+    offsets, places, values, slopes
+        From `store_pairs`.
+    charges : float64[n_images], e
+        Of images.
+    potentials, fields, moments
+        As in `sum_pairs`; not None.
+    """
+    coordinates, atoms, centers = images[1], images[2], images[3]
+    xs, ys, zs = coordinates[0], coordinates[1], coordinates[2]
+    row = _new_row(longest)
+    _, weights, x, y, z, _ = row
+    sums = aligned(80)
+    for k in range(first, last):
+        own, begin, count = centers[k], offsets[k], offsets[k + 1] - offsets[k]
+        i, x0, y0, z0 = atoms[own], xs[own], ys[own], zs[own]
+        potentials[i] += _row_sum(begin, begin + count, places, values, charges)
         for p in range(count):
-            others[offsets[i] + p] = columns[p]
-            values[offsets[i] + p] = row[1][p]
+            place = at(places, begin + p)
+            put(weights, p, at(slopes, begin + p) * at(charges, place))
+            put(x, p, at(xs, place) - x0)
+            put(y, p, at(ys, place) - y0)
+            put(z, p, at(zs, place) - z0)
+        for p in range(count, (count + 7) // 8 * 8):
+            weights[p], x[p], y[p], z[p] = 0.0, 0.0, 0.0, 0.0
+        _add_moments(count, row, sums)
+        for axis in range(3):
+            fields[i, axis] += _total(sums, axis)
+        for entry in range(6):
+            moments[i, entry] += 0.5 * _total(sums, 3 + entry)
+
+
+@kernel
+def solve_by_polynomial(
+    images, offsets, places, values, factor, own, middle, half, degree, pulls, result
+):
+    """
+    Solve ``(own + factor f) x = b`` about, by Chebyshev iteration after Jacobi scaling.
+
+    Parameters
+    ----------
+    images
+        As in `sum_pairs`.
+    offsets, places, values
+        From `store_pairs`.
+    factor : float
+        Of f.
+    own : float64[n_atoms]
+        Diagonal, positive.
+    middle, half : float
+        Of the interval in which the spectrum lies, of the matrix scaled by `own`.
+    degree : int
+        Number of steps.
+    pulls : float64[n_atoms]
+        b.
+    result : float64[n_atoms], out
+        x.
+
+    References
+    ----------
+    Saad, Iterative Methods for Sparse Linear Systems, 2nd ed. (2003), algorithm 12.1.
+    """
+    atoms, centers = images[2], images[3]
+    n_atoms, n_images = len(pulls), len(atoms)
+    step, of_images = np.empty(n_atoms), np.empty(n_images)
+    slope = middle / half
+    shrink = 1.0 / slope
+    for i in range(n_atoms):
+        step[i] = pulls[i] / own[i] / middle
+        result[i] = step[i]
+    for _ in range(degree - 1):
+        shorter = 1.0 / (2.0 * slope - shrink)
+        for place in range(n_images):
+            of_images[place] = result[atoms[place]]
+        for k in range(len(centers)):
+            i = atoms[centers[k]]
+            felt = factor * _row_sum(offsets[k], offsets[k + 1], places, values, of_images)
+            left = (pulls[i] - felt) / own[i] - result[i]
+            step[i] = shorter * shrink * step[i] + (2.0 * shorter / half) * left
+        for i in range(n_atoms):
+            result[i] += step[i]
+        shrink = shorter

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from linpot.errors import InputError
+from linpot.model.charge_response import ChargeResponse
 from linpot.model.packing import pack, species_indices
 from linpot.model.pair_batch import PairBatch
 from linpot.model.prediction import Prediction, Predictions, Work
@@ -152,6 +154,26 @@ class EnergyModel(ABC):
         """
         own = self.predict(structure, neighbors, forces=forces, threads=threads)
         return {self.part_name: own}
+
+    def charge_response(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        threads: int = 1,
+    ) -> ChargeResponse:
+        """
+        Return charges and how they follow moving atoms; see `predict`.
+
+        Raises
+        ------
+        InputError
+            If the model has no charges.
+        """
+        raise InputError(
+            f"a model must have charges to have Born effective charges, got {self.kind}; fit with "
+            "`charges`, or with a Coulomb baseline"
+        )
 
     @abstractmethod
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpot.errors import FileFormatError, InputError
+from linpot.model.charge_response import ChargeResponse
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.packing import complete_lists, pack_listed
 from linpot.model.prediction import Prediction, Predictions
@@ -114,6 +115,19 @@ class ModelSum(ManyAtOnce):
             name = part.part_name
             named[name] = named[name].plus(own) if name in named else own
         return {name: own[0] for name, own in named.items()}
+
+    def charge_response(
+        self,
+        structure: Structure,
+        neighbors: Neighbors | None = None,
+        *,
+        threads: int = 1,
+    ) -> ChargeResponse:
+        """Return that of the part whose charges are among the extras of predictions."""
+        for part in reversed(self.parts):
+            if part.has_charges:
+                return part.charge_response(structure, neighbors, threads=threads)
+        return super().charge_response(structure, neighbors, threads=threads)
 
     def _by_part(
         self,

@@ -242,6 +242,34 @@ def descriptors(
     return _rectangular(features), by_pair
 
 
+def born_effective_charges(
+    model: EnergyModel, atoms: Atoms | Structure, *, threads: int = 1
+) -> NDArray[np.float64]:
+    """
+    Return the Born effective charges of all atoms, ``Z_i,ab = dP_a/dR_ib``.
+
+    See `ChargeResponse.born_charges` for what P is in periodic cells.
+
+    Parameters
+    ----------
+    model : EnergyModel
+        With charges.
+    atoms : ase.Atoms or Structure
+    threads : int
+
+    Returns
+    -------
+    float64[n_atoms, 3, 3], e
+
+    Raises
+    ------
+    InputError
+        If the model has no charges, or does not know an element.
+    """
+    structure = atoms if isinstance(atoms, Structure) else structure_from_atoms(atoms)
+    return model.charge_response(structure, threads=threads).born_charges()
+
+
 def _rectangular(features: list[NDArray[np.float64]]) -> Features:
     return np.array(features) if len({len(row) for row in features}) == 1 else features
 
