@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -12,10 +13,13 @@ from click.testing import CliRunner
 
 import linpot
 from linpot.basis.basis import Basis
+from linpot.basis.chebyshev import ChebyshevRadial
 from linpot.basis.enumeration import count_functions
 from linpot.basis.families import FAMILIES, build_basis, parse_family, specification_from
 from linpot.basis.mixing import Mixing
+from linpot.basis.mtp import Mtp
 from linpot.basis.radial import RadialParameters
+from linpot.basis.snap import Snap
 from linpot.basis.soap import Soap, SoapSpecification
 from linpot.basis.specification import BasisSpecification
 from linpot.cli.main import linpot as command
@@ -201,6 +205,41 @@ def test_every_family_has_defaults_or_the_choices_of_every_fit():
         family = parse_family(name)
         assert family is None or family.name == name
     assert parse_family("soap:n_max=3,l_max=2") == Soap(3, 2)
+
+
+def chebyshev(elements):
+    """The choices of level 4 with the radial functions of MLIP."""
+    made = Mtp(level=4, learn=0).specify(elements, radial(elements))
+    return replace(made, radial=dict.fromkeys(made.radial, ChebyshevRadial(1.0, PAIR.cutoff)))
+
+
+@pytest.mark.parametrize(
+    "specification",
+    [
+        BasisSpecification(("Si",), radial(("Si",)), body_order=2, max_degree=[3]),
+        Soap(2, 1).specify(("Si",), radial(("Si",))),
+        Snap(twojmax=2).specify(("Si",), radial(("Si",))),
+        Mtp(level=4, learn=0).specify(("Si",), radial(("Si",))),
+        chebyshev(("Si",)),
+    ],
+    ids=["ace", "soap", "snap", "mtp", "mtp of a file"],
+)
+def test_energies_are_as_smooth_at_the_cutoff_as_is_said(specification):
+    """``E ~ (cutoff - r)^(k + 1)`` of a dimer: k derivatives vanish, the next one does not."""
+    basis = build_basis(specification)
+    h = 0.02 * np.array([1.0, 2.0])
+    features = np.array(
+        [
+            random_potential(basis).features(
+                structure_from_atoms(Atoms("Si2", positions=[[0, 0, 0], [0, 0, PAIR.cutoff - x]]))
+            )[0]
+            for x in h
+        ]
+    )
+    linear = np.abs(features[1]) > 1e-4 * np.abs(features[1]).max()  # products vanish faster
+    powers = np.log2(features[1] / features[0], where=linear, out=np.full(len(linear), 99.0))
+    # the next power is h / cutoff = 1 % of the first, for polynomials of a few degrees more
+    assert powers.min() == pytest.approx(specification.continuity + 1, abs=0.25)
 
 
 def test_mixed_potential_is_not_written_for_pace(tmp_path):

@@ -125,6 +125,11 @@ class BasisSpecification:
         radial = self.radial_of(a, b)
         return radial.cutoff, radial.taper_start, radial.taper_end
 
+    @property
+    def continuity(self) -> int:
+        """How many times energies are continuously differentiable at cutoffs and inner switches."""
+        return 2
+
     def functions_of(self, symbol: str) -> int | None:
         """Return how many functions are asked for on a centre species, or None."""
         wanted = _for_element("n_functions", self.n_functions, symbol)
