@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import linpot
 from linpot.basis.basis import Basis
 from linpot.basis.chebyshev import ChebyshevRadial
-from linpot.basis.enumeration import count_functions
+from linpot.basis.enumeration import count_functions, select_blocks
 from linpot.basis.families import FAMILIES, build_basis, parse_family, specification_from
 from linpot.basis.mixing import Mixing
 from linpot.basis.mtp import Mtp
@@ -23,6 +23,7 @@ from linpot.basis.snap import Snap
 from linpot.basis.soap import Soap, SoapSpecification
 from linpot.basis.specification import BasisSpecification
 from linpot.cli.main import linpot as command
+from linpot.cli.parsing import parse_mixing
 from linpot.errors import FileFormatError, InputError
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.naive import naive_energies, naive_features, naive_forces_and_virial
@@ -207,6 +208,27 @@ def test_every_family_has_defaults_or_the_choices_of_every_fit():
     assert parse_family("soap:n_max=3,l_max=2") == Soap(3, 2)
 
 
+@pytest.mark.parametrize("order", [3, 4])
+def test_cost_of_mixtures_lowers_the_degree_of_what_holds_them(order):
+    """A factor of the second mixture has at most the degree of the limit less its cost."""
+    common = {"body_order": order, "max_degree": [4.0] * (order - 1)}
+    common |= {"angular_weight": 1.0, "degree_offsets": (0.0,) * (order - 1)}
+
+    def densities(mixing):
+        specification = BasisSpecification(
+            ("Si", "Ge"), radial(("Si", "Ge")), **common, mixing=mixing
+        )
+        return [block.channels for block in select_blocks(specification, "Si")]
+
+    dear, free, one = (densities(m) for m in (Mixing(2, cost=3.0), Mixing(2), Mixing(1)))
+    assert set(one) < set(dear) < set(free)
+    for channels in dear:
+        if len(channels) > 1:
+            degree = sum(l + n for l, _, n in channels)
+            assert degree + 3.0 * sum(species == 3 for _, species, _ in channels) <= 4.0
+    assert set(densities(Mixing(2, cost=5.0))) == set(one)
+
+
 def chebyshev(elements):
     """The choices of level 4 with the radial functions of MLIP."""
     made = Mtp(level=4, learn=0).specify(elements, radial(elements))
@@ -255,6 +277,8 @@ def test_mixed_potential_is_not_written_for_pace(tmp_path):
     [
         (lambda: Mixing(0), "`n_mixtures` must be .* got 0"),
         (lambda: Mixing(1, 2), "`from_body_order` must be .* got 2"),
+        (lambda: Mixing(1, cost=-1.0), "`cost` must be .* got -1.0"),
+        (lambda: parse_mixing("mixtures", "1,3,2,4"), "`mixtures` must be up to three numbers"),
         (lambda: Mixing(3).table(("Si", "Ge"), 2), "at most the number of elements 2, got 3"),
         (lambda: Mixing(1, weights={"Si": [1.0]}).table(("Si", "Ge"), 2), "'Ge' is missing"),
         (lambda: Soap(n_max=0).specify(("Si",), radial(("Si",))), "`n_max` must be .* got 0"),

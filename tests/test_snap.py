@@ -288,6 +288,13 @@ def test_damaged_coefficients_are_refused_with_their_line(text, message):
         parse_snap_coefficients(text, "x")
 
 
+@pytest.mark.parametrize("kind", ["snapparam", "snap"])
+def test_files_beside_the_coefficients_are_refused_with_what_to_give(kind, tmp_path):
+    (tmp_path / f"x.{kind}").write_text("rcutfac 1.0\n")
+    with pytest.raises(FileFormatError, match=r"potential is in the \.snapcoeff file"):
+        linpot.read_lammps(tmp_path / f"x.{kind}")
+
+
 def test_files_that_do_not_belong_together_are_refused(tmp_path):
     coefficients, parameters = snap_files(tmp_path, FLAGS["plain"])
     parameters.write_text("rcutfac 1.1\ntwojmax 6\n")

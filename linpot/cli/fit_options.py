@@ -106,8 +106,9 @@ _OPTIONS = (
     ),
     click.option(
         "--mixtures",
-        type=Value("K[,B]", parse_mixing),
-        help="Make functions of body order B (3 if not given) and up of K mixtures of species.",
+        type=Value("K[,B[,C]]", parse_mixing),
+        help="Make functions of body order B (3 if not given) and up of K mixtures of species; any "
+        "but the first costs C degrees (0 if not given).",
     ),
     click.option(
         "--solver",
