@@ -12,17 +12,64 @@ import numpy as np
 from ase import Atoms
 from ase.io import write
 
+_STEPS = 20
 _SCRIPT = """
 units metal
 atom_style atomic
 read_data atoms.data
-pair_style snap
-pair_coeff * * ${P}/Si_Zuo_JPCA2020.snapcoeff ${P}/Si_Zuo_JPCA2020.snapparam Si
+pair_style {style}
+pair_coeff * * {coefficients}
 velocity all create 300 1
 fix 1 all nve
+thermo_modify format float %.15g
 run 3
-run 20
+run {steps}
 """
+
+
+def lammps_time(program: str, atoms: Atoms, style: str, coefficients: str = "") -> float:
+    """
+    Return the time of a step of LAMMPS, its list included, us per atom.
+
+    Parameters
+    ----------
+    program : str
+    atoms : Atoms
+        Their types are in the order of the symbols.
+    style, coefficients : str
+        What follows ``pair_style`` and ``pair_coeff * *``.
+    """
+    output = _output(program, atoms, style, coefficients, _STEPS)
+    seconds, steps = re.findall(r"Loop time of (\S+) on 1 procs for (\d+) steps", output)[-1]
+    return float(seconds) / int(steps) / len(atoms) * 1e6
+
+
+def lammps_energy(program: str, atoms: Atoms, style: str, coefficients: str = "") -> float:
+    """Return the energy that LAMMPS finds, eV; parameters as in `lammps_time`."""
+    output = _output(program, atoms, style, coefficients, 0)
+    columns = re.findall(r"^ *Step +Temp +E_pair.*\n +0 +\S+ +(\S+)", output, re.MULTILINE)
+    return float(columns[0])
+
+
+def _output(program: str, atoms: Atoms, style: str, coefficients: str, steps: int) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        write(
+            Path(folder) / "atoms.data",
+            atoms,
+            format="lammps-data",
+            masses=True,
+            specorder=sorted(set(atoms.symbols)),
+        )
+        script = _SCRIPT.format(style=style, coefficients=coefficients, steps=steps)
+        (Path(folder) / "in.lammps").write_text(script)
+        return subprocess.run(
+            [program, "-in", "in.lammps", "-log", "none"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
+        ).stdout
 
 
 class Anchor:
@@ -37,21 +84,10 @@ class Anchor:
         """Time it once more."""
         if self._program is None:
             return
-        with tempfile.TemporaryDirectory() as folder:
-            write(Path(folder) / "atoms.data", self._atoms, format="lammps-data", masses=True)
-            (Path(folder) / "in.snap").write_text(_SCRIPT)
-            environment_folder = Path(self._program).resolve().parents[1]
-            snap = next(environment_folder.rglob("Si_Zuo_JPCA2020.snapcoeff")).parent
-            output = subprocess.run(
-                [self._program, "-in", "in.snap", "-log", "none", "-var", "P", str(snap)],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                check=True,
-                env={"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
-            ).stdout
-        seconds, steps = re.findall(r"Loop time of (\S+) on 1 procs for (\d+) steps", output)[-1]
-        self.times.append(float(seconds) / int(steps) / len(self._atoms) * 1e6)
+        environment_folder = Path(self._program).resolve().parents[1]
+        snap = next(environment_folder.rglob("Si_Zuo_JPCA2020.snapcoeff")).with_suffix("")
+        coefficients = f"{snap}.snapcoeff {snap}.snapparam Si"
+        self.times.append(lammps_time(self._program, self._atoms, "snap", coefficients))
 
     @property
     def median(self) -> float | None:

@@ -7,6 +7,7 @@ Figures of docs, drawn from the committed results, or from a model without any.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,52 @@ def draw_chain(path: Path, profiles: dict[str, Any]) -> None:
     plt.close(figure)
 
 
+FAMILIES = {
+    "ace": (ACCENT, "o"),
+    "soap": ("#5b7fa6", "s"),
+    "snap": (INK, "^"),
+    "qsnap": ("#8fa3bf", "v"),
+    "mtp": ("#7a9a4f", "D"),
+}
+
+
+def draw_families(path: Path, results: dict[str, Any]) -> None:
+    """Error of test forces against time per atom, a panel for each element."""
+    times = {(row["element"], row["family"]): row["us_per_atom"] for row in results["cost"]}
+    elements = list(dict.fromkeys(row["element"] for row in results["accuracy"]))
+    figure, panels = plt.subplots(1, len(elements), figsize=(10.0, 3.9))
+    for ax, element in zip(panels, elements, strict=True):
+        points: dict[tuple[str, bool], list[tuple[float, float, int]]] = {}
+        for row in results["accuracy"]:
+            if row["element"] == element and (element, row["family"]) in times:
+                key = re.split("[ ,]", row["family"])[0], "published" in row["family"]
+                point = times[element, row["family"]], row["forces_mae"], row["functions"]
+                points.setdefault(key, []).append(point)
+        for (family, published), own in points.items():
+            color, marker = FAMILIES[family]
+            x, y, n = zip(*sorted(own), strict=True)
+            ax.plot(
+                x, y, marker=marker, color=color, ls="-" if family == "ace" else "",
+                mfc="white" if published else color, label=None if published else family,
+            )  # fmt: skip
+            for at, error, functions in zip(x, y, n, strict=True):
+                ax.annotate(
+                    str(functions), (at, error), xytext=(5, 4), textcoords="offset points",
+                    fontsize=7, color=color,
+                )  # fmt: skip
+        ax.set(xscale="log", yscale="log", xlabel="us per atom, one thread", title=element)
+        ax.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%.2f"))
+        ax.yaxis.set_minor_formatter(mpl.ticker.FormatStrFormatter("%.2f"))
+        ax.tick_params(which="both", labelsize=8)
+        ax.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("MAE of test forces (eV/A)")
+    panels[0].plot([], [], "o", color=INK, mfc="white", label="published, run in linpot")
+    panels[0].legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, bbox_inches="tight")
+    plt.close(figure)
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     mpl.rcParams["svg.hashsalt"] = "linpot"
@@ -280,6 +327,7 @@ def main() -> None:
     draw_walls(FOLDER / "walls.svg", json.loads((RESULTS / "walls.json").read_text()))
     chain = json.loads((RESULTS / "charges_qeq_charges_4g_carbon_chain.json").read_text())
     draw_chain(FOLDER / "chain.svg", chain["4g_carbon_chain"]["profiles"])
+    draw_families(FOLDER / "families.svg", json.loads((RESULTS / "families.json").read_text()))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 """
-Moment tensor potentials: published files and fits on zuo2020, and what they cost.
+Moment tensor potentials: published files, their cost, and what learning radial functions brings.
 
 ``LINPOT_MTP`` names a folder with ``<El>.mtp``, the published potentials of Zuo et al. (repository
 materialsvirtuallab/maml, ``mvl_models/pes/<El>/mtp.2020.01/fitted.mtp``); they are not part of the
-project. Times are of the learned part on one core, beside SNAP Si of LAMMPS in the same run.
+project. ``LINPOT_LAMMPS_MTP`` may name a LAMMPS program with ``pair_style mtp`` (ML-MTP): it then
+takes turns with linpot. Times are of the learned part on one core, beside SNAP Si of LAMMPS in the
+same run. Fits of the published sizes are rows of `benchmarks.families`.
 
-    python -m benchmarks.mtp [--quick] [--no-fits]
+    python -m benchmarks.mtp [--only published,learning] [--rounds 5]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from pathlib import Path
@@ -20,8 +23,8 @@ import numpy as np
 from ase.build import bulk
 
 import linpot
-from benchmarks.anchor import Anchor
-from benchmarks.record import data_folder, write_results
+from benchmarks.anchor import Anchor, lammps_energy, lammps_time
+from benchmarks.record import RESULTS, data_folder, write_results
 from linpot.basis.mtp import Mtp
 from linpot.model.packing import pack
 from linpot.model.sum import learned_part
@@ -31,10 +34,10 @@ from linpot.workflow.fit import run_fit
 from linpot.workflow.settings import FitSettings
 
 ELEMENTS = ("Si", "Ge", "Li", "Mo", "Cu", "Ni")
-FITS = {"Si": (24, 5.0), "Mo": (20, 5.2)}
-"""Level, that of the published potential, and cutoff (A)."""
 CRYSTALS = {"Si": 4, "Ge": 4, "Li": 6, "Mo": 6, "Cu": 5, "Ni": 5}
 """Cubic cells along each edge."""
+STATED = {"Si": 375.0, "Mo": 152.0, "Cu": 102.0}
+"""us per atom and step of ML-MTP on a core of the same kind, measured on another day."""
 
 
 def crystal(element: str) -> Any:
@@ -44,19 +47,17 @@ def crystal(element: str) -> Any:
     return atoms
 
 
-def cost(potential: linpot.LinearPotential, atoms: Any, rounds: int, anchor: Anchor) -> float:
-    """Return us per atom of energies and forces of the learned part, the anchor in between."""
+def cost(potential: linpot.LinearPotential, atoms: Any) -> float:
+    """Return us per atom of energies and forces of the learned part; the best of three."""
     batch = pack([structure_from_atoms(atoms)], potential.elements, potential.cutoffs)
     times = []
-    for _ in range(rounds):
-        anchor.run()
-        for _ in range(5):
-            work = potential.work_on(batch)
-            begin = time.perf_counter()
-            run_tasks(lambda task: task(), work.tasks, 1)
-            work.result()
-            times.append((time.perf_counter() - begin) / len(atoms) * 1e6)
-    return float(np.median(times))
+    for _ in range(4):
+        work = potential.work_on(batch)
+        begin = time.perf_counter()
+        run_tasks(lambda task: task(), work.tasks, 1)
+        work.result()
+        times.append((time.perf_counter() - begin) / len(atoms) * 1e6)
+    return min(times[1:])
 
 
 def short(metrics: Any) -> dict[str, float]:
@@ -74,70 +75,79 @@ def published(rounds: int) -> list[dict[str, Any]]:
     """Evaluate and time the published files that are there."""
     rows = []
     folder = Path(os.environ.get("LINPOT_MTP", "."))
+    program = os.environ.get("LINPOT_LAMMPS_MTP")
     for element in ELEMENTS:
-        file = folder / f"{element}.mtp"
+        file = (folder / f"{element}.mtp").resolve()
         test = data_folder() / "zuo2020" / f"{element}_test.extxyz.gz"
         if not file.exists():
             continue
-        potential = linpot.read_mtp(file, [element])
-        anchor = Anchor(crystal("Si"))
+        potential, atoms = linpot.read_mtp(file, [element]), crystal(element)
+        anchor, own, theirs = Anchor(crystal("Si")), [], []
+        for _ in range(rounds):
+            anchor.run()
+            own.append(cost(potential, atoms))
+            if program:
+                theirs.append(lammps_time(program, atoms, f"mtp {file}"))
         row: dict[str, Any] = {
             "element": element,
             "functions": potential.n_functions[element],
             "cutoff": potential.cutoff,
-            "us_per_atom": cost(potential, crystal(element), rounds, anchor),
+            "us_per_atom": round(float(np.median(own)), 2),
             "snap_si_us_per_atom": anchor.median,
         }
+        if theirs:
+            energy = potential.predict(structure_from_atoms(atoms)).energy
+            found = lammps_energy(str(program), atoms, f"mtp {file}")
+            row["ml_mtp_us_per_atom"] = round(float(np.median(theirs)), 2)
+            row["times_faster"] = round(float(np.median(np.array(theirs) / np.array(own))), 2)
+            row["energy_difference_eV_per_atom"] = abs(energy - found) / len(atoms)
+        if element in STATED:
+            row["ml_mtp_stated_us_per_atom"] = STATED[element]
         if test.exists():
             row["test"] = short(linpot.evaluate(potential, linpot.read_dataset(test)))
         rows.append(row)
-        print(row)
+        print(row, flush=True)
     return rows
 
 
-def fits(rounds: int) -> list[dict[str, Any]]:
-    """Fit levels of the published potentials, with and without learning radial functions."""
+def learning(_: int) -> list[dict[str, Any]]:
+    """Fit with and without learning radial functions, at the published cutoffs."""
     rows = []
-    for element, (level, cutoff) in FITS.items():
+    for element, cutoff in (("Si", 4.7), ("Mo", 5.2)):
         train, test = (
             linpot.read_dataset(data_folder() / "zuo2020" / f"{element}_{part}.extxyz.gz")
             for part in ("train", "test")
         )
-        for learn in (0, Mtp().learn):
-            begin = time.perf_counter()
-            settings = FitSettings(family=Mtp(level=level, learn=learn), cutoff=cutoff)
+        for rounds in (0, 2, Mtp().learn):
+            settings = FitSettings(family=Mtp(level=16, learn=rounds), cutoff=cutoff)
             result = run_fit(train, test=test, settings=settings)
-            seconds = time.perf_counter() - begin
-            learned = learned_part(result.potential)
-            anchor = Anchor(crystal("Si"))
             rows.append(
                 {
                     "element": element,
-                    "level": level,
+                    "level": 16,
                     "cutoff": cutoff,
-                    "rounds_of_learning": learn,
-                    "functions": learned.n_functions[element],
-                    "seconds": seconds,
-                    "us_per_atom": cost(learned, crystal(element), rounds, anchor),
-                    "snap_si_us_per_atom": anchor.median,
+                    "rounds_of_learning": rounds,
+                    "functions": learned_part(result.potential).n_functions[element],
                     "test": short(result.test),
                 }
             )
-            print(rows[-1])
+            print(rows[-1], flush=True)
     return rows
 
 
 def main() -> None:
-    """Run all, and write ``benchmarks/results/mtp.json``."""
+    """Run parts, and write ``benchmarks/results/mtp.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round of timings")
-    parser.add_argument("--no-fits", action="store_true", help="published potentials only")
+    parser.add_argument("--only", default="published,learning")
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    rounds = 1 if options.quick else 5
-    results: dict[str, Any] = {"published": published(rounds)}
-    if not options.no_fits:
-        results["fits"] = fits(rounds)
-    print(write_results("mtp", results))
+    path = RESULTS / "mtp.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    parts = {"published": published, "learning": learning}
+    results = {name: before[name] for name in parts if name in before}
+    for name in options.only.split(","):
+        results[name] = parts[name](options.rounds)
+    print(write_results("mtp", {name: results[name] for name in parts if name in results}))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.charges_tables import local_charges
 from benchmarks.dispersion_tables import dispersion
-from benchmarks.families_tables import families
+from benchmarks.families_tables import families, moment_tensors
 from benchmarks.record import RESULTS
 from benchmarks.scale_tables import scale
 from benchmarks.selection_tables import grades, selection
@@ -387,6 +387,7 @@ PAGES = {
     DOCS / "selection.md": (*TABLE, selection),
     DOCS / "uncertainty.md": (*TABLE, error_bars),
     DOCS / "families.md": (*TABLE, families),
+    DOCS / "mtp.md": (*TABLE, moment_tensors),
     DOCS / "electrostatics.md": (*TABLE, electrostatics),
     DOCS / "dispersion.md": (*TABLE, dispersion),
     DOCS / "charges.md": (*LOCAL, local_charges),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -12,13 +13,17 @@ from click.testing import CliRunner
 
 import linpot
 from linpot.basis.basis import Basis
-from linpot.basis.enumeration import count_functions
+from linpot.basis.chebyshev import ChebyshevRadial
+from linpot.basis.enumeration import count_functions, select_blocks
 from linpot.basis.families import FAMILIES, build_basis, parse_family, specification_from
 from linpot.basis.mixing import Mixing
+from linpot.basis.mtp import Mtp
 from linpot.basis.radial import RadialParameters
+from linpot.basis.snap import Snap
 from linpot.basis.soap import Soap, SoapSpecification
 from linpot.basis.specification import BasisSpecification
 from linpot.cli.main import linpot as command
+from linpot.cli.parsing import parse_mixing
 from linpot.errors import FileFormatError, InputError
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.naive import naive_energies, naive_features, naive_forces_and_virial
@@ -203,6 +208,62 @@ def test_every_family_has_defaults_or_the_choices_of_every_fit():
     assert parse_family("soap:n_max=3,l_max=2") == Soap(3, 2)
 
 
+@pytest.mark.parametrize("order", [3, 4])
+def test_cost_of_mixtures_lowers_the_degree_of_what_holds_them(order):
+    """A factor of the second mixture has at most the degree of the limit less its cost."""
+    common = {"body_order": order, "max_degree": [4.0] * (order - 1)}
+    common |= {"angular_weight": 1.0, "degree_offsets": (0.0,) * (order - 1)}
+
+    def densities(mixing):
+        specification = BasisSpecification(
+            ("Si", "Ge"), radial(("Si", "Ge")), **common, mixing=mixing
+        )
+        return [block.channels for block in select_blocks(specification, "Si")]
+
+    dear, free, one = (densities(m) for m in (Mixing(2, cost=3.0), Mixing(2), Mixing(1)))
+    assert set(one) < set(dear) < set(free)
+    for channels in dear:
+        if len(channels) > 1:
+            degree = sum(l + n for l, _, n in channels)
+            assert degree + 3.0 * sum(species == 3 for _, species, _ in channels) <= 4.0
+    assert set(densities(Mixing(2, cost=5.0))) == set(one)
+
+
+def chebyshev(elements):
+    """The choices of level 4 with the radial functions of MLIP."""
+    made = Mtp(level=4, learn=0).specify(elements, radial(elements))
+    return replace(made, radial=dict.fromkeys(made.radial, ChebyshevRadial(1.0, PAIR.cutoff)))
+
+
+@pytest.mark.parametrize(
+    "specification",
+    [
+        BasisSpecification(("Si",), radial(("Si",)), body_order=2, max_degree=[3]),
+        Soap(2, 1).specify(("Si",), radial(("Si",))),
+        Snap(twojmax=2).specify(("Si",), radial(("Si",))),
+        Mtp(level=4, learn=0).specify(("Si",), radial(("Si",))),
+        chebyshev(("Si",)),
+    ],
+    ids=["ace", "soap", "snap", "mtp", "mtp of a file"],
+)
+def test_energies_are_as_smooth_at_the_cutoff_as_is_said(specification):
+    """``E ~ (cutoff - r)^(k + 1)`` of a dimer: k derivatives vanish, the next one does not."""
+    basis = build_basis(specification)
+    h = 0.02 * np.array([1.0, 2.0])
+    features = np.array(
+        [
+            random_potential(basis).features(
+                structure_from_atoms(Atoms("Si2", positions=[[0, 0, 0], [0, 0, PAIR.cutoff - x]]))
+            )[0]
+            for x in h
+        ]
+    )
+    linear = np.abs(features[1]) > 1e-4 * np.abs(features[1]).max()  # products vanish faster
+    powers = np.log2(features[1] / features[0], where=linear, out=np.full(len(linear), 99.0))
+    # the next power is h / cutoff = 1 % of the first, for polynomials of a few degrees more
+    assert powers.min() == pytest.approx(specification.continuity + 1, abs=0.25)
+
+
 def test_mixed_potential_is_not_written_for_pace(tmp_path):
     specification = BasisSpecification(
         ("Si", "Ge"), radial(("Si", "Ge")), body_order=3, max_degree=2.0, mixing=Mixing(1)
@@ -216,6 +277,8 @@ def test_mixed_potential_is_not_written_for_pace(tmp_path):
     [
         (lambda: Mixing(0), "`n_mixtures` must be .* got 0"),
         (lambda: Mixing(1, 2), "`from_body_order` must be .* got 2"),
+        (lambda: Mixing(1, cost=-1.0), "`cost` must be .* got -1.0"),
+        (lambda: parse_mixing("mixtures", "1,3,2,4"), "`mixtures` must be up to three numbers"),
         (lambda: Mixing(3).table(("Si", "Ge"), 2), "at most the number of elements 2, got 3"),
         (lambda: Mixing(1, weights={"Si": [1.0]}).table(("Si", "Ge"), 2), "'Ge' is missing"),
         (lambda: Soap(n_max=0).specify(("Si",), radial(("Si",))), "`n_max` must be .* got 0"),

@@ -21,7 +21,7 @@ from linpot.workflow.calibration import prepare_folds
 from linpot.workflow.error_bars import run_fit_with_error_bars
 from linpot.workflow.fit import Silent, prepare_fit, run_fit
 from linpot.workflow.plan import plan_fit
-from linpot.workflow.radial_learning import _Learning, _orthonormal
+from linpot.workflow.radial_learning import _Learning, orthonormal
 from linpot.workflow.settings import FitSettings
 from tests.laws.cases import structure_for
 
@@ -66,20 +66,50 @@ def test_learning_lowers_the_errors_that_are_left(data):
 
 def test_rows_of_mixtures_are_derivatives_of_predictions(learning):
     """A step in all mixtures changes predictions as the rows say, to first order."""
-    tangent = learning._tangent_rows()
+    directions = learning._directions()
+    tangent = learning._tangent_rows(directions)
     coefficients = learning._coefficients
     tables = np.array(list(learning.specification.mixing.values()))
-    direction = np.random.default_rng(1).normal(size=tables.shape)
+    along = np.random.default_rng(1).normal(size=len(directions))
+    direction = np.tensordot(along, directions, axes=1)
     change = []
     step = 1e-4
     for sign in (1.0, -1.0):
         rows = learning._linear_rows(learning._with(tables + sign * step * direction))
         change.append(rows[:, :-1] @ coefficients)
     found = (change[0] - change[1]) / (2 * step)
-    expected = tangent @ direction.ravel()
+    expected = tangent @ along
     # differences of 1e-6 err by 1e-6 of the second derivative, which is about the first
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
     assert np.abs(expected).max() > 1e-2
+
+
+def test_directions_are_those_that_change_the_potential(learning):
+    """Orthogonal to each other, and each radial function's to itself and those of lower mu."""
+    directions, tables = learning._directions(), learning._tables
+    _, n_mu, n_base = tables.shape
+    n = 2 * n_base
+    assert len(directions) == 2 * sum(n - mu - 1 for mu in range(n_mu))
+    flat = directions.reshape(len(directions), -1)
+    np.testing.assert_allclose(flat @ flat.T, np.eye(len(flat)), atol=1e-12)
+    for z in range(2):
+        own = slice(2 * z, 2 * z + 2)
+        for mu in range(n_mu):
+            for lower in range(mu + 1):
+                overlap = np.einsum("dpk,pk->d", directions[:, own, mu], tables[own, lower])
+                assert np.abs(overlap).max() < 1e-12
+
+
+def test_what_is_left_out_of_the_directions_changes_no_prediction(learning):
+    """Rows of a lower radial function added to a higher one: the coefficients make up for it."""
+    features = learning._rows[:, :-1]
+    lower = np.zeros((1, *learning._tables.shape))
+    lower[0, :2, 1] = learning._tables[:2, 0]
+    tangent = learning._tangent_rows(lower)[:, 0]
+    left = tangent - features @ np.linalg.lstsq(features, tangent)[0]
+    assert np.linalg.norm(tangent) > 1e-3
+    # differences of 1e-6 leave that much
+    assert np.linalg.norm(left) < 1e-4 * np.linalg.norm(tangent)
 
 
 def test_orthonormal_mixtures_span_the_same_potentials(learning):
@@ -93,7 +123,7 @@ def test_orthonormal_mixtures_span_the_same_potentials(learning):
     specification = Mtp(level=8, n_radial=4, mixing=mixing).specify(elements, radial)
     tables = np.array(list(specification.mixing.values()))
     other = specification.with_mixing(
-        dict(zip(specification.mixing, _orthonormal(tables, 2), strict=True))
+        dict(zip(specification.mixing, orthonormal(tables, 2), strict=True))
     )
     rows = []
     for own in (specification, other):

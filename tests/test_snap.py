@@ -246,6 +246,7 @@ def test_convert_makes_a_potential_of_two_files(tmp_path):
     result = CliRunner().invoke(command, ["convert", str(coefficients), str(output)])
     assert result.exit_code == 0, result.output
     assert linpot.load(output).n_functions == {"C": 14, "Si": 14}
+    assert "C1 at the cutoff" in CliRunner().invoke(command, ["info", str(output)]).output
 
 
 def test_snap_is_not_written_for_pace(tmp_path):
@@ -285,6 +286,13 @@ def test_damaged_parameters_are_refused_with_their_line(text, message):
 def test_damaged_coefficients_are_refused_with_their_line(text, message):
     with pytest.raises(FileFormatError, match=message):
         parse_snap_coefficients(text, "x")
+
+
+@pytest.mark.parametrize("kind", ["snapparam", "snap"])
+def test_files_beside_the_coefficients_are_refused_with_what_to_give(kind, tmp_path):
+    (tmp_path / f"x.{kind}").write_text("rcutfac 1.0\n")
+    with pytest.raises(FileFormatError, match=r"potential is in the \.snapcoeff file"):
+        linpot.read_lammps(tmp_path / f"x.{kind}")
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path):
@@ -361,12 +369,48 @@ def test_fit_with_joint_energies_is_least_squares_with_a_constant():
         ("snap:levels=3", "`family` 'snap' has no choice 'levels'"),
         ("snap:twojmax=x", "`snap:twojmax` must be a whole number, got 'x'"),
         ("snap:quadratic=maybe", "`snap:quadratic` must be true or false, got 'maybe'"),
+        ("snap:twojmax=6,twojmax=8", "`snap:twojmax` must be given once"),
+        ("snap:twojmax=17", "`twojmax` must be .* 16, got 17"),
+        ("snap:rfac0=2", "`rfac0` must be at most 1, got 2"),
+        ("snap:self_in_all", "`self_in_all` needs `chem`"),
+        (
+            "snap:weights=1",
+            r"choice 'weights' of `family` 'snap' can only .* Python: Snap\(weights",
+        ),
+        ("soap:n_max=0", "`n_max` must be .* 1 to 30, got 0"),
+        ("soap:correlation_order=4", "`correlation_order` must be .* 2 to 3, got 4"),
         (7, "`family` must be one of ace, .*snap, got 7"),
     ],
 )
 def test_unknown_family_or_choice_is_refused(family, message):
     with pytest.raises(InputError, match=message):
         linpot.FitSettings(family=family)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"n_functions": 100}, {"body_order": 3}, {"angular_weight": 1.0}]
+)
+def test_settings_of_ace_are_refused_beside_other_families(settings):
+    with pytest.raises(
+        InputError, match=f"`{next(iter(settings))}` needs family 'ace', got 'snap'"
+    ):
+        linpot.FitSettings(family="snap", **settings)
+
+
+def test_command_line_refuses_settings_of_ace_beside_other_families(tmp_path):
+    options = [
+        "fit",
+        "x.extxyz",
+        "--family",
+        "snap",
+        "--body-order",
+        "5",
+        "-o",
+        str(tmp_path / "x"),
+    ]
+    result = CliRunner().invoke(command, options)
+    assert result.exit_code == 2
+    assert "`body_order` needs family 'ace', got 'snap'" in result.output
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,10 @@ class Specification(Protocol):
     def range_of(self, a: str, b: str) -> tuple[float, float, float]:
         """Return cutoff, start and end of the inner switch of a pair, A; 0, 0 for no switch."""
 
+    @property
+    def continuity(self) -> int:
+        """How many times energies are continuously differentiable at cutoffs and inner switches."""
+
     def functions_of(self, symbol: str) -> int | None:
         """Return how many functions a centre species will have; None if only building tells."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ class ChebyshevRadial:
     cutoff: float
     scaling: float = 1.0
     taper_start = taper_end = 0.0
+    continuity: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checks.positive("cutoff", self.cutoff, "length in A")

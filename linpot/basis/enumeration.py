@@ -174,9 +174,10 @@ def _channels(
     l_top = 0 if order == 1 else specification.l_max
     channels = []
     for species in specification.species_of(order):
+        before = specification.cost_of(species)
         for n in range(int(limit / n_cost + _SLACK) + 1):
             for l in range(l_top + 1):
-                cost = n_cost * n + specification.angular_weight * l
+                cost = before + n_cost * n + specification.angular_weight * l
                 if cost > limit + _SLACK:
                     break
                 channels.append((cost, (l, species, n)))

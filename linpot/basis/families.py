@@ -109,15 +109,31 @@ def parse_family(family: str | Family) -> Family | None:
         if text:
             raise InputError(f"`family` {name!r} has no choices of its own, got {text!r}")
         return None
-    defaults = {f.name: f.default for f in fields(choices)}
+    defaults = plain_choices(name)
     values: dict[str, Any] = {}
     for word in filter(None, text.split(",")):
-        key, _, value = word.partition("=")
-        if key not in defaults or defaults[key] is None or isinstance(defaults[key], Mapping):
-            raise InputError(f"`family` {name!r} has no choice {key!r} ({', '.join(defaults)})")
+        key, _, value = (part.strip() for part in word.partition("="))
+        if key not in defaults:
+            in_python = key in {f.name for f in fields(choices)}
+            raise InputError(
+                f"choice {key!r} of `family` {name!r} can only be given in Python: "
+                f"{choices.__name__}({key}=...)"
+                if in_python
+                else f"`family` {name!r} has no choice {key!r} ({', '.join(defaults)})"
+            )
+        if key in values:
+            raise InputError(f"`{name}:{key}` must be given once, got {text!r}")
         values[key] = _read(f"{name}:{key}", value, type(defaults[key]))
     chosen: Family = choices(**values)
     return chosen
+
+
+def plain_choices(name: str) -> dict[str, Any]:
+    """Return the choices of a family that a text can give, with their defaults."""
+    choices = _FAMILIES[name].choices
+    if choices is None:
+        return {}
+    return {f.name: f.default for f in fields(choices) if isinstance(f.default, int | float)}
 
 
 def _read(name: str, text: str, kind: type[Any]) -> Any:

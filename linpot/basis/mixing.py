@@ -44,6 +44,9 @@ class Mixing:
     weights : mapping of str to sequence of float, optional
         Learnt or chosen mixtures: `n_mixtures` numbers for every element, the same for all n.
         None for the sum and random ones, orthonormal, others for each n.
+    cost : float
+        Degrees by which a factor of any mixture but the first is dearer: what species differ in
+        is then looked for in smoother functions than what they have in common.
 
     Raises
     ------
@@ -55,11 +58,13 @@ class Mixing:
     from_body_order: int = 3
     seed: int = 0
     weights: Mapping[str, Sequence[float]] | None = None
+    cost: float = 0.0
 
     def __post_init__(self) -> None:
         checks.integer("n_mixtures", self.n_mixtures, low=1)
         checks.integer("from_body_order", self.from_body_order, low=3)
         checks.integer("seed", self.seed, low=0)
+        checks.non_negative("cost", self.cost, "number of degrees")
         for symbol, row in (self.weights or {}).items():
             checks.finite_array(f"weights[{symbol!r}]", list(row), [self.n_mixtures])
 
@@ -109,5 +114,6 @@ class Mixing:
             "n_mixtures": self.n_mixtures,
             "from_body_order": self.from_body_order,
             "seed": self.seed,
+            "cost": self.cost,
             "weights": None if weights is None else {s: list(w) for s, w in weights.items()},
         }

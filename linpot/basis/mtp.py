@@ -109,6 +109,11 @@ class MtpSpecification:
         own = self.radial[pair_name(a, b)]
         return own.cutoff, own.taper_start, own.taper_end
 
+    @property
+    def continuity(self) -> int:
+        """How many times energies are continuously differentiable at cutoffs and inner switches."""
+        return min(own.continuity for own in self.radial.values())
+
     def functions_of(self, symbol: str) -> int | None:
         """Return how many functions a centre species has; None if they came with a file."""
         return None if self.level is None else n_contractions(self.level, self.body_order)

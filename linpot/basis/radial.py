@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,7 @@ class RadialParameters:
     decay: float = 2.0
     taper_start: float = 0.0
     taper_end: float = 0.0
+    continuity: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         checks.positive("cutoff", self.cutoff, "length in A")

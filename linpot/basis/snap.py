@@ -84,11 +84,7 @@ class SnapSpecification:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "elements", check_elements(self.elements))
-        checks.integer("twojmax", self.twojmax, low=0, high=MAX_TWOJMAX)
-        checks.positive("rfac0", self.rfac0)
-        checks.non_negative("rmin0", self.rmin0, "length in A")
-        if self.rfac0 > 1.0:
-            raise InputError(f"`rfac0` must be at most 1, got {self.rfac0}")
+        _check_sphere(self.twojmax, self.rfac0, self.rmin0)
         object.__setattr__(
             self, "weights", {s: float(self.weights.get(s, 1.0)) for s in self.elements}
         )
@@ -121,6 +117,11 @@ class SnapSpecification:
         """Return cutoff, start and end of the inner switch of a pair, A; 0, 0 for no switch."""
         pair = pair_name(a, b)
         return (self.cutoffs[pair], *self.inner.get(pair, (0.0, 0.0)))
+
+    @property
+    def continuity(self) -> int:
+        """How many times energies are continuously differentiable: both switches are cosines."""
+        return 1
 
     def functions_of(self, symbol: str) -> int:
         """Return how many functions a centre species has."""
@@ -173,8 +174,13 @@ class Snap:
     rfac0 : float
     rmin0 : float, A
     weights : mapping of str to float, optional
-        Of neighbor species without `chem`. By default they are 1, 1/2, -1/2, ..: alike for one
+        Of neighbor species without `chem`. By default they are 1, 1/2, -1, -1/2, ..: alike for one
         element only.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
     """
 
     name: ClassVar[str] = "snap"
@@ -187,6 +193,11 @@ class Snap:
     rfac0: float = RFAC0
     rmin0: float = 0.0
     weights: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        _check_sphere(self.twojmax, self.rfac0, self.rmin0)
+        if self.self_in_all and not self.chem:
+            raise InputError("`self_in_all` needs `chem`, a density for each species")
 
     def specify(
         self, elements: tuple[str, ...], radial: Mapping[Pair, RadialParameters]
@@ -216,6 +227,14 @@ class Snap:
             self_in_all=self.self_in_all,
             quadratic=self.quadratic,
         )
+
+
+def _check_sphere(twojmax: int, rfac0: float, rmin0: float) -> None:
+    checks.integer("twojmax", twojmax, low=0, high=MAX_TWOJMAX)
+    checks.positive("rfac0", rfac0)
+    checks.non_negative("rmin0", rmin0, "length in A")
+    if rfac0 > 1.0:
+        raise InputError(f"`rfac0` must be at most 1, got {rfac0}")
 
 
 def build_snap(specification: SnapSpecification) -> Basis:

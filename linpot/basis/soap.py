@@ -67,9 +67,7 @@ class SoapSpecification:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "elements", check_elements(self.elements))
-        checks.integer("n_max", self.n_max, low=1, high=30)
-        checks.integer("l_max", self.l_max, low=0, high=30)
-        checks.integer("correlation_order", self.correlation_order, low=2, high=3)
+        _check_box(self.n_max, self.l_max, self.correlation_order)
         missing = [pair for pair in self.pairs() if pair not in self.radial]
         if missing:
             raise InputError(f"`radial` must have every pair of elements, {missing[0]} is missing")
@@ -91,6 +89,11 @@ class SoapSpecification:
         """Return cutoff, start and end of the inner switch of a pair, A; 0, 0 for no switch."""
         radial = self.radial_of(a, b)
         return radial.cutoff, radial.taper_start, radial.taper_end
+
+    @property
+    def continuity(self) -> int:
+        """How many times energies are continuously differentiable at cutoffs and inner switches."""
+        return 2
 
     def functions_of(self, symbol: str) -> int:
         """Return how many functions a centre species has."""
@@ -148,6 +151,11 @@ class Soap:
         Largest angular momentum.
     correlation_order : int
         2 for the power spectrum, 3 for the bispectrum.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
     """
 
     name: ClassVar[str] = "soap"
@@ -156,11 +164,20 @@ class Soap:
     l_max: int = 6
     correlation_order: int = POWER_SPECTRUM
 
+    def __post_init__(self) -> None:
+        _check_box(self.n_max, self.l_max, self.correlation_order)
+
     def specify(
         self, elements: tuple[str, ...], radial: Mapping[Pair, RadialParameters]
     ) -> SoapSpecification:
         """Return the specification, given the radial functions of all pairs."""
         return SoapSpecification(elements, radial, self.n_max, self.l_max, self.correlation_order)
+
+
+def _check_box(n_max: int, l_max: int, correlation_order: int) -> None:
+    checks.integer("n_max", n_max, low=1, high=30)
+    checks.integer("l_max", l_max, low=0, high=30)
+    checks.integer("correlation_order", correlation_order, low=POWER_SPECTRUM, high=BISPECTRUM)
 
 
 def build_soap(specification: SoapSpecification) -> Basis:

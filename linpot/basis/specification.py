@@ -120,10 +120,19 @@ class BasisSpecification:
             return range(n)
         return range(n, n + self.mixing.n_mixtures)
 
+    def cost_of(self, species: int) -> float:
+        """Return the degrees that a factor of a species or mixture has before its n and l."""
+        return self.mixing.cost if self.mixing and species > len(self.elements) else 0.0
+
     def range_of(self, a: str, b: str) -> tuple[float, float, float]:
         """Return cutoff, start and end of the inner switch of a pair, A; 0, 0 for no switch."""
         radial = self.radial_of(a, b)
         return radial.cutoff, radial.taper_start, radial.taper_end
+
+    @property
+    def continuity(self) -> int:
+        """How many times energies are continuously differentiable at cutoffs and inner switches."""
+        return 2
 
     def functions_of(self, symbol: str) -> int | None:
         """Return how many functions are asked for on a centre species, or None."""

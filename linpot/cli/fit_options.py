@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from linpot.basis.families import FAMILIES, parse_family
+from linpot.basis.families import FAMILIES, parse_family, plain_choices
 from linpot.cli.options import PATH, WHOLE, threads_option
 from linpot.cli.parsing import (
     Value,
@@ -34,6 +34,7 @@ from linpot.workflow.tuning_result import CRITERIA
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_FAMILIES = "; ".join(" ".join([f"{name}:", *plain_choices(name)]).rstrip(":") for name in FAMILIES)
 _WEIGHTS = Weights()
 
 _OPTIONS = (
@@ -58,7 +59,7 @@ _OPTIONS = (
         type=Value("A", parse_cutoff),
         help="In A, for all pairs or 'Si-O=5.0,O-O=4.5'.  [default: from the data]",
     ),
-    click.option("--body-order", type=WHOLE, default=5, show_default=True, help="2 is pairs only."),
+    click.option("--body-order", type=WHOLE, help="2 is pairs only.  [default: 5]"),
     click.option(
         "--baseline",
         type=Value("TERMS", checked_baseline),
@@ -101,12 +102,13 @@ _OPTIONS = (
         type=Value("NAME", parse_family_name),
         default="ace",
         show_default=True,
-        help=f"Family of basis functions: {', '.join(FAMILIES)}; with choices after a colon.",
+        help=f"Family of basis functions, with choices as in snap:twojmax=6,quadratic: {_FAMILIES}",
     ),
     click.option(
         "--mixtures",
-        type=Value("K[,B]", parse_mixing),
-        help="Make functions of body order B (3 if not given) and up of K mixtures of species.",
+        type=Value("K[,B[,C]]", parse_mixing),
+        help="Make functions of body order B (3 if not given) and up of K mixtures of species; any "
+        "but the first costs C degrees (0 if not given).",
     ),
     click.option(
         "--solver",
@@ -218,8 +220,10 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
             raise InputError("only one of `n_functions` and `us_per_atom` must be given, got both")
         if options["choose_from"] is not None:
             raise InputError("only one of `choose_from` and `us_per_atom` must be given, got both")
-    if parse_family(options["family"]) is not None and n_functions is not None:
-        raise InputError(f"`n_functions` needs family 'ace', got {options['family']!r}")
+    if parse_family(options["family"]) is not None:
+        for name in ("n_functions", "body_order"):
+            if options[name] is not None:
+                raise InputError(f"`{name}` needs family 'ace', got {options['family']!r}")
     return FitSettings(
         family=options["family"],
         mixing=options["mixtures"],
@@ -227,7 +231,7 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
         choose_from=options["choose_from"],
         max_degree=max_degree,
         cutoff=options["cutoff"],
-        body_order=options["body_order"],
+        body_order=5 if options["body_order"] is None else options["body_order"],
         baseline=options["baseline"],
         charges=options["charges"],
         e0=options["e0"],

@@ -40,6 +40,13 @@ from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.model.sum import ModelSum
 
+_CONTINUITY = {
+    1: "Energies are C1 at the cutoff: once continuously differentiable, so that forces do not "
+    "jump, but their slope does.",
+    2: "Energies are C2 at the cutoff: twice continuously differentiable, so that forces have a "
+    "continuous slope.",
+}
+
 
 @click.command()
 @click.argument("file", type=PATH, metavar="FILE")
@@ -108,10 +115,7 @@ def _show_learned(terminal: Terminal, part: LinearPotential) -> None:
     origin = part.provenance
     terminal.show(basis_table(part.basis))
     terminal.show(radial_table(part.basis, origin.get("shortest_distances")))
-    terminal.show(
-        "Energies are C2 at the cutoff: twice continuously differentiable, so that forces have a "
-        "continuous slope."
-    )
+    terminal.show(_CONTINUITY[part.basis.specification.continuity])
     terminal.show(e0_table(part.isolated_atom_energies, origin.get("e0_sources", {})))
 
 

@@ -106,10 +106,15 @@ def parse_range(name: str, value: Any) -> tuple[float, float]:
 
 
 def parse_mixing(name: str, value: Any) -> Mixing:
-    """Return how species are mixed: a number of mixtures and the lowest body order of them."""
-    n_mixtures, _, body_order = str(value).partition(",")
-    order = parse_whole(name, body_order) if body_order else 3
-    return Mixing(parse_whole(name, n_mixtures), order)
+    """Return how species are mixed: number of mixtures, lowest body order, cost in degrees."""
+    words = str(value).split(",")
+    if len(words) > 3:
+        raise InputError(f"`{name}` must be up to three numbers like 2,3,2.5, got {value!r}")
+    return Mixing(
+        parse_whole(name, words[0]),
+        from_body_order=parse_whole(name, words[1]) if len(words) > 1 else 3,
+        cost=parse_number(name, words[2]) if len(words) > 2 else 0.0,
+    )
 
 
 def parse_n_functions(name: str, value: Any) -> int | dict[str, int]:

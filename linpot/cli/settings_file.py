@@ -80,6 +80,7 @@ def settings_text(
         "# tune = true  # search for cutoff, weights and body order first",
         "# tune_minutes = 5.0",
         "body_order = 5  # 2: pairs only; 5 is enough for nearly everything",
+        '# family = "snap:twojmax=8"  # or soap, mtp; without n_functions and body_order',
         "",
         "# Shortest distances in the data (A): " + _shortest(distances) + ".",
         "# cutoff = 5.25  # A, for all pairs; chosen from the data if not given",

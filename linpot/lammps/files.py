@@ -163,6 +163,11 @@ def read_lammps(path: str | os.PathLike[str]) -> LinearPotential | PacePotential
         If it is damaged, or holds a potential that linpot's engine cannot run.
     """
     text = read_text(path)
+    if Path(path).suffix in (".snapparam", ".snap"):
+        raise FileFormatError(
+            f"cannot read '{path}': the potential is in the .snapcoeff file that lies beside it; "
+            "give that one"
+        )
     if Path(path).suffix == ".snapcoeff":
         beside = Path(path).with_suffix(".snapparam")
         parameters = parse_snap_parameters(read_text(beside), str(beside))

@@ -50,7 +50,8 @@ STEP = 1e-6
 """Of the mixtures, for derivatives by differences: errors of 1e-5 are as good as none here."""
 
 _FREE = 100.0  # eV: the prior of one-body energies, which are left to the data
-_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-6, 1e3
+_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-1, 1e-6, 1e3
+_NO_EFFECT = 1e-5
 _BATCH = 500  # atoms whose energies are differentiated together
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
@@ -107,7 +108,9 @@ class _Learning:
         specification = plan.basis.specification
         if not isinstance(specification, MtpSpecification):
             raise InputError(f"only family 'mtp' learns radial functions, got {settings.family!r}")
+        self._n_species = len(specification.elements)
         self.specification = specification
+        self.specification = self._with(orthonormal(self._tables, self._n_species))
         self._settings = settings
         free = np.full(len(plan.basis.elements), _FREE)
         self._scales = np.concatenate([settings.prior.scales(plan.basis), free])
@@ -119,20 +122,22 @@ class _Learning:
             settings.e0,
         )
         self._targets = Targets(plan.baseline, reference.values)
-        self._shape = np.array(list(specification.mixing.values())).shape  # pairs, mu, k
-        n_unknown = len(self._scales) + int(np.prod(self._shape))
+        n_unknown = len(self._scales) + len(self._directions())
         self._sample = _sampled(train, ROWS_PER_COLUMN * n_unknown)
         self._damping = _DAMPING
-        self._rows = self._linear_rows(specification)
+        self._rows = self._linear_rows(self.specification)
         self._coefficients, self._penalty = self._solved(self._rows, settings.penalty)
 
     def improve(self) -> bool:
         """Take a step; return whether one was found that lowers the objective."""
-        tangent = self._tangent_rows()
+        directions = self._directions()
+        if len(directions) == 0:
+            return False
+        linearized = self._projected(self._tangent_rows(directions))
         before = self._objective(self._rows, self._coefficients)
         while self._damping < _MOST_DAMPING:
-            step = self._gauss_newton(tangent)
-            candidate = self._moved(step)
+            step = np.tensordot(self._gauss_newton(*linearized), directions, axes=1)
+            candidate = self._with(orthonormal(self._tables + step, self._n_species))
             rows = self._linear_rows(candidate)
             coefficients, _ = self._solved(rows, self._penalty)
             if self._objective(rows, coefficients) < before:
@@ -150,15 +155,10 @@ class _Learning:
         rows[:, :-1] *= self._scales
         return rows
 
-    def _tangent_rows(self) -> Floats:
-        """Weighted derivatives of all that is fitted by the mixtures: float64[n_rows, n_theta]."""
+    def _tangent_rows(self, directions: Floats) -> Floats:
+        """Weighted derivatives of all that is fitted along directions: float64[n_rows, n]."""
         engine = FeatureEngine(_basis(self.specification))
-        tables = np.array(list(self.specification.mixing.values()))
-        moved = []
-        for k in range(tables.size):
-            other = tables.copy()
-            other.reshape(-1)[k] += STEP
-            moved.append(_basis(self._with(other)))
+        moved = [_basis(self._with(self._tables + STEP * along)) for along in directions]
         columns = (self._coefficients * self._scales)[: engine.basis.n_features]
         weights = engine.leaf_weights(
             [columns[None, a:b] for a, b in pairwise(engine.basis.feature_offsets)]
@@ -206,52 +206,91 @@ class _Learning:
         misfit = rows[:, -1] - rows[:, :-1] @ coefficients
         return float(misfit @ misfit + self._penalty * coefficients @ coefficients)
 
-    def _gauss_newton(self, tangent: Floats) -> Floats:
-        """Solve for changes of coefficients and mixtures together; return those of mixtures."""
+    def _projected(self, tangent: Floats) -> tuple[Floats, Floats, Floats]:
+        """
+        Eliminate the coefficients from the linearised problem.
+
+        Returns
+        -------
+        float64[n_theta, n_theta], float64[n_theta], float64[n_theta]
+            Matrix and right side of the least squares for changes of mixtures, and the size of
+            each column: what is left of it where coefficients cannot make up for a mixture.
+        """
         features, y = self._rows[:, :-1], self._rows[:, -1]
         n, m = features.shape[1], tangent.shape[1]
-        sizes = np.maximum(np.linalg.norm(tangent, axis=0), 1e-300)
-        penalties = np.zeros((n + m, n + m + 1))
+        penalties = np.zeros((n, n + m + 1))
         penalties[np.arange(n), np.arange(n)] = np.sqrt(self._penalty)
         penalties[np.arange(n), -1] = -np.sqrt(self._penalty) * self._coefficients
-        penalties[n + np.arange(m), n + np.arange(m)] = np.sqrt(self._damping)
         misfit = y - features @ self._coefficients
-        factor = triangular(
-            np.vstack([np.column_stack([features, tangent / sizes, misfit]), penalties])
-        )
-        corner = factor[n : n + m, n:]
-        return np.asarray(np.linalg.lstsq(corner[:, :m], corner[:, m])[0]) / sizes
+        factor = triangular(np.vstack([np.column_stack([features, tangent, misfit]), penalties]))
+        matrix, right = factor[n : n + m, n : n + m], factor[n : n + m, -1]
+        # what rounding and differences leave of a mixture without effect is not scaled up
+        floor = np.maximum(_NO_EFFECT * np.linalg.norm(tangent, axis=0), 1e-300)
+        return matrix, right, np.maximum(np.linalg.norm(matrix, axis=0), floor)
 
-    def _moved(self, step: Floats) -> MtpSpecification:
-        tables = np.array(list(self.specification.mixing.values())) + step.reshape(self._shape)
-        return self._with(_orthonormal(tables, len(self.specification.elements)))
+    def _gauss_newton(self, matrix: Floats, right: Floats, sizes: Floats) -> Floats:
+        """Solve for changes of mixtures, damped in proportion to the size of each column."""
+        damped = np.vstack([matrix / sizes, np.sqrt(self._damping) * np.eye(len(sizes))])
+        step = np.linalg.lstsq(damped, np.concatenate([right, np.zeros(len(sizes))]))[0]
+        return np.asarray(step / sizes)
+
+    @property
+    def _tables(self) -> Floats:
+        """The mixtures: float64[n_pairs, n_mu, n_base], pairs in the order centre, neighbor."""
+        return np.array(list(self.specification.mixing.values()))
 
     def _with(self, tables: Floats) -> MtpSpecification:
         return self.specification.with_mixing(
             dict(zip(self.specification.mixing, tables, strict=True))
         )
 
+    def _directions(self) -> Floats:
+        """
+        Return the changes of mixtures that change the potential: float64[n, ...] as the tables.
 
-def _basis(specification: MtpSpecification) -> Basis:
-    return mtp_basis(specification, build_basis(specification).programs[0])
+        Those of each radial function are orthogonal to itself and to the ones of lower mu.
+        """
+        by_centre = _by_centre(self._tables, self._n_species)
+        directions = []
+        for z, rows in enumerate(by_centre):
+            complement = np.linalg.qr(rows.T, mode="complete")[0].T
+            for mu in range(len(rows)):
+                for along in complement[mu + 1 :]:
+                    change = [np.zeros_like(own) for own in by_centre]
+                    change[z][mu] = along
+                    directions.append(_by_pair(change))
+        return np.array(directions).reshape(-1, *self._tables.shape)
 
 
-def _orthonormal(tables: Floats, n_species: int) -> Floats:
+def orthonormal(tables: Floats, n_species: int) -> Floats:
     """
     Make the radial functions around each centre species orthonormal, the lower mu first.
 
     Adding a function of lower mu to one of higher mu, or scaling one, changes no potential: moments
     of lower mu have lower levels, so that every contraction that this brings is there as well.
     """
-    _, n_mu, n_base = tables.shape
-    made = np.empty_like(tables)
-    for z in range(n_species):  # pairs are in the order centre, neighbor
-        own = slice(z * n_species, (z + 1) * n_species)
-        wide = tables[own].transpose(1, 0, 2).reshape(n_mu, -1)  # [mu, neighbor and polynomial]
-        q, r = np.linalg.qr(wide.T)
-        signs = np.where(np.diag(r) < 0.0, -1.0, 1.0)
-        made[own] = (q * signs).T.reshape(n_mu, n_species, n_base).transpose(1, 0, 2)
-    return made
+    made = []
+    for rows in _by_centre(tables, n_species):
+        q, r = np.linalg.qr(rows.T)
+        made.append((q * np.where(np.diag(r) < 0.0, -1.0, 1.0)).T)
+    return _by_pair(made)
+
+
+def _by_centre(tables: Floats, n_species: int) -> list[Floats]:
+    """Return float64[mu, neighbor and polynomial] of each centre species."""
+    return [
+        own.transpose(1, 0, 2).reshape(tables.shape[1], -1) for own in np.split(tables, n_species)
+    ]
+
+
+def _by_pair(by_centre: list[Floats]) -> Floats:
+    """Undo `_by_centre`."""
+    n = len(by_centre)
+    return np.concatenate([rows.reshape(len(rows), n, -1).transpose(1, 0, 2) for rows in by_centre])
+
+
+def _basis(specification: MtpSpecification) -> Basis:
+    return mtp_basis(specification, build_basis(specification).programs[0])
 
 
 def _sampled(train: Dataset, n_rows: int) -> list[Structure]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -26,6 +26,18 @@ from linpot.workflow.baseline import Baseline, parse_baseline
 
 BACKENDS = ("threads", "processes", "dask")
 
+_OF_ACE = (
+    "n_functions",
+    "choose_from",
+    "max_degree",
+    "body_order",
+    "angular_weight",
+    "pair_weight",
+    "degree_offsets",
+    "mixing",
+)
+"""Settings of the basis that other families do not have."""
+
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -36,7 +48,7 @@ class FitSettings:
     ----------
     family : str or Family
         Of basis functions: see `parse_family`. Families other than ACE count their functions
-        themselves: sizes, degrees and body order below are those of ACE.
+        themselves: sizes, degrees and body order below are those of ACE, and refused beside them.
     n_functions : int or mapping of str to int
         Per centre species, E0 excluded.
     choose_from : int or mapping of str to int, optional
@@ -136,9 +148,9 @@ class FitSettings:
         if self.choose_from is not None and self.solver != "ridge":
             raise InputError(f"`choose_from` needs a ridge solver, got {self.solver!r}")
         if parse_family(self.family) is not None:
-            for name in ("choose_from", "max_degree", "mixing"):
-                if getattr(self, name) is not None:
-                    raise InputError(f"`{name}` needs family 'ace', got {self.family_name!r}")
+            for own in fields(self):
+                if own.name in _OF_ACE and getattr(self, own.name) != own.default:
+                    raise InputError(f"`{own.name}` needs family 'ace', got {self.family_name!r}")
         if self.taper is not None:
             start, end = checks.finite_array("taper", self.taper, [2])
             if not 0.0 < start < end:
