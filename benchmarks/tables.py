@@ -20,6 +20,7 @@ from benchmarks.record import RESULTS
 from benchmarks.scale_tables import scale
 from benchmarks.selection_tables import grades, selection
 from benchmarks.uncertainty_tables import uncertainty
+from benchmarks.validation_tables import measured
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -381,6 +382,7 @@ PAGES = {
     DOCS / "selection.md": (*TABLE, selection),
     DOCS / "uncertainty.md": (*TABLE, error_bars),
     DOCS / "families.md": (*TABLE, families),
+    DOCS / "validation.md": (*TABLE, measured),
     DOCS / "electrostatics.md": (*TABLE, electrostatics),
     DOCS / "dispersion.md": (*TABLE, dispersion),
     DOCS / "charges.md": (*LOCAL, local_charges),
