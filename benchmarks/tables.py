@@ -13,25 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.charges_tables import local_charges
+from benchmarks.comparison_tables import PUBLISHED, comparison
 from benchmarks.dispersion_tables import dispersion
 from benchmarks.families_tables import families, moment_tensors
 from benchmarks.record import RESULTS
 from benchmarks.scale_tables import scale
 from benchmarks.selection_tables import grades, selection
 from benchmarks.uncertainty_tables import uncertainty
+from benchmarks.validation_tables import measured
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 TIMED = ("lammps", "lammps_loose", "linpot", "linpot_from_tables")
-
-# Test MAE (meV/atom, eV/A) of published potentials: Zuo et al., J. Phys. Chem. A 124, 731 (2020)
-PUBLISHED = {
-    "Ni": {"GAP": (0.42, 0.02), "MTP": (0.48, 0.01)},
-    "Cu": {"GAP": (0.46, 0.01), "MTP": (0.41, 0.01)},
-    "Mo": {"GAP": (2.24, 0.09), "MTP": (2.83, 0.09)},
-    "Si": {"GAP": (2.91, 0.07), "MTP": (2.21, 0.06)},
-}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -380,6 +374,7 @@ LOCAL = ("<!-- local: begin -->", "<!-- local: end -->")
 
 PAGES = {
     README: (BEGIN, END, tables),
+    DOCS / "benchmarks.md": (*TABLE, comparison),
     DOCS / "decisions.md": (*TABLE, decisions),
     DOCS / "fitting.md": (*TABLE, scale),
     DOCS / "lammps.md": (*TABLE, lammps),
@@ -388,6 +383,7 @@ PAGES = {
     DOCS / "uncertainty.md": (*TABLE, error_bars),
     DOCS / "families.md": (*TABLE, families),
     DOCS / "mtp.md": (*TABLE, moment_tensors),
+    DOCS / "validation.md": (*TABLE, measured),
     DOCS / "electrostatics.md": (*TABLE, electrostatics),
     DOCS / "dispersion.md": (*TABLE, dispersion),
     DOCS / "charges.md": (*LOCAL, local_charges),

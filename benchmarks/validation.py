@@ -131,7 +131,7 @@ def of_potential(potential: linpot.EnergyModel) -> dict[str, float]:
     """Compute the same properties with a potential, at its own lattice constant."""
     calculator = linpot.LinpotCalculator(potential)
     case = Case(ground_state(bulk("Si", a=5.40), calculator), calculator, length=LENGTH)
-    a = float((4.0 * case.ground.get_volume() / 2.0) ** (1 / 3))
+    a = float((4.0 * case.ground.get_volume()) ** (1 / 3))  # a quarter of the cube: two atoms
     [modulus] = (q.value for q in equation_of_state(case).quantities)
     return {"a": a, "bulk modulus": modulus, **properties(case)}
 

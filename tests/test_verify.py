@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import broken_calculators as broken
+import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 import linpot
 from linpot.cli.main import linpot as command
+from linpot.validation import smoothness_checks
 from linpot.validation.findings import Check, Findings
 from linpot.validation.verification import LAWS
 
@@ -61,6 +63,25 @@ def test_a_planted_fault_is_found(calculator, name):
     found = verified(calculator, name)
     assert found.failed == [name]
     assert found[name].failures
+
+
+@pytest.mark.parametrize(("kind", "power"), [("C0", 5), ("C1", 4), ("C2", 4)])
+def test_differences_are_the_jump_and_vanish_with_the_spacing(kind, power):
+    """Of E = cos 3r / 3 with a jump of 1e-3 of energy, force or force constant at r = 2.003."""
+    jump, largest = 1e-3, []
+    for h in (0.04, 0.02):
+        r = np.arange(0.0, 4.0, h)
+        energies, forces = np.cos(3.0 * r) / 3.0, np.sin(3.0 * r)
+        largest.append(smoothness_checks._differences(kind, r, energies, forces).max())
+        beyond = r > 2.003
+        energies = energies + jump * beyond * (kind == "C0")
+        forces = forces + jump * beyond * ((kind == "C1") + (r - 2.003) * (kind == "C2"))
+        found = smoothness_checks._differences(kind, r, energies, forces)
+        k = int(found.argmax())
+        # a kink between two points is shared by the differences around it
+        assert found[k] == pytest.approx(jump, abs=largest[-1] + 0.5 * jump * (kind == "C2"))
+        assert abs(smoothness_checks._middle(kind, r, k) - 2.003) <= h
+    assert largest[0] / largest[1] == pytest.approx(2.0**power, rel=0.05)  # next power of h
 
 
 def test_a_jump_is_found_where_it_is():

@@ -1,15 +1,17 @@
 """
 Checks of smoothness: an atom is pulled along a line, and jumps are hunted by zooming in.
 
-On a grid of spacing h three differences vanish where the energy is smooth, and do not where energy,
-force or force constant jumps:
+On a grid of spacing h three differences vanish where the energy is smooth, and are as large as the
+jump where energy, force or force constant jumps:
 
-    C0   E(r + h) - E(r) + h (F(r) + F(r + h))/2       ~ h^3 E'''/12
-    C1   F(r + h) - 2 F(r) + F(r - h)                  ~ h^2 F''
-    C2   (third difference of F)/h                     ~ h^2 F'''
+    C0   E(r + h) - E(r) + h (-F(r - h) + 13 F(r) + 13 F(r + h) - F(r + 2h))/24    ~ h^5
+    C1   (fourth difference of F)/3                                                ~ h^4
+    C2   (fifth difference of F)/(3 h)                                             ~ h^4
 
-Where one of them stands out from its neighborhood, and at the claimed cutoff, the grid is made
-finer around its largest value until h is so small that only a jump can be left.
+(C0 integrates the cubic through four forces. Differences are of high order because near steep walls
+the smooth rest of lower ones is larger than a small jump.) Where one of them stands out from its
+neighborhood, and at the claimed cutoff, the grid is made finer around its largest value until h is
+so small that only a jump can be left.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ REASON = (
     "jumps of 1e-6 eV, 1e-5 eV/A and 1e-2 eV/A^2 (a thousandth of the force constant of a bond), "
     "found with steps of 1e-5 A and less"
 )
+WIDTHS = {"C0": 3, "C1": 4, "C2": 5}  # points that a difference reaches over
 SPACING = 0.04  # A, of the first grid
 FINEST = {"C0": 1e-5, "C1": 1e-5, "C2": 2e-6}  # A; kinks of the force constant count h times
 POINTS = 13  # of a finer grid
@@ -80,7 +83,7 @@ def dimers(subject: Subject, samples: Mapping[str, Atoms], slack: float) -> Find
         for kind, (tolerance, unit) in TOLERANCES.items():
             values = _differences(kind, grid, energies, forces)
             size, place = 0.0, pull.first
-            for r in _suspects(values, grid, subject.cutoff, 0.1 * tolerance):
+            for r in _suspects(kind, values, grid, subject.cutoff, 0.1 * tolerance):
                 own, at = _zoom(kind, pull, calculator, r)
                 if own > size:
                     size, place = own, at
@@ -117,21 +120,23 @@ def _placed(subject: Subject, atoms: Atoms, free: bool) -> Atoms:
 
 
 def _differences(kind: str, r: Floats, energies: Floats, forces: Floats) -> Floats:
-    """Return absolute differences; entry k belongs to the middle of points k and after."""
+    """Return absolute differences; entry k belongs to points k to k + WIDTHS[kind]."""
     h = r[1] - r[0]
     if kind == "C0":
-        return np.abs(np.diff(energies) + 0.5 * h * (forces[1:] + forces[:-1]))
+        inner, outer = forces[1:-2] + forces[2:-1], forces[:-3] + forces[3:]
+        return np.abs(np.diff(energies)[1:-1] + h * (13.0 * inner - outer) / 24.0)
     if kind == "C1":
-        return np.abs(np.diff(forces, 2))
-    return np.abs(np.diff(forces, 3)) / h
+        return np.abs(np.diff(forces, 4)) / 3.0
+    return np.abs(np.diff(forces, 5)) / (3.0 * h)
 
 
 def _middle(kind: str, r: Floats, k: int) -> float:
-    width = {"C0": 1, "C1": 2, "C2": 3}[kind]
-    return float(0.5 * (r[k] + r[k + width]))
+    return float(0.5 * (r[k] + r[k + WIDTHS[kind]]))
 
 
-def _suspects(values: Floats, grid: Floats, cutoff: float | None, floor: float) -> list[float]:
+def _suspects(
+    kind: str, values: Floats, grid: Floats, cutoff: float | None, floor: float
+) -> list[float]:
     """Where differences stand out from those a little before and after, and the cutoff."""
     around = 6
     padded = np.pad(values, around, mode="edge")
@@ -141,7 +146,7 @@ def _suspects(values: Floats, grid: Floats, cutoff: float | None, floor: float) 
     for k in np.argsort(-prominence, kind="stable"):
         if values[k] <= floor:
             continue  # a jump shows at any spacing
-        r = float(grid[min(k + 1, len(grid) - 1)])
+        r = _middle(kind, grid, int(k))
         if all(abs(r - other) > 3.0 * SPACING for other in chosen):
             chosen.append(r)
         if len(chosen) > CANDIDATES:

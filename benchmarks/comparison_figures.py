@@ -1,0 +1,78 @@
+"""
+Figure of docs/benchmarks.md, drawn from the committed results.
+
+    python -m benchmarks.comparison_figures
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+
+from benchmarks.comparison_tables import PUBLISHED, Point, points
+from benchmarks.figures import ACCENT, FOLDER, INK
+
+ELEMENT = "Si"
+SHADES = ("#33415c", "#5b7fa6", "#9aa5b1", "#7a9e7e", "#b98b3e", "#8a6fa8", "#e0a899")
+MARKERS = "sD^vPX*"
+
+
+def draw_front(path: Path, element: str, known: list[Point]) -> None:
+    """Errors against the cost of a step, in units of SNAP Si of LAMMPS in the same run."""
+    methods: dict[str, list[Point]] = {}
+    for point in known:
+        if point.cost is not None:
+            methods.setdefault(point.method, []).append(point)
+    figure, panels = plt.subplots(1, 2, figsize=(10.0, 4.0))
+    titles = ("energies (meV/atom)", "forces (eV/A)")
+    for panel, (ax, title) in enumerate(zip(panels, titles, strict=True)):
+        others = iter(zip(SHADES, MARKERS, strict=True))
+        for method, own in methods.items():
+            costs = [point.cost for point in own]
+            errors = [(point.energy, point.forces)[panel] for point in own]
+            if method == "linpot":
+                ax.plot(costs, errors, "o-", color=ACCENT, label=method, zorder=3)
+                for point, cost, error in zip(own, costs, errors, strict=True):
+                    size = point.label.split(", ")[1].split(" ")[0]
+                    ax.annotate(
+                        size, (cost, error), xytext=(4, 4), textcoords="offset points", fontsize=7
+                    )
+            else:
+                color, marker = next(others)
+                ax.plot(costs, errors, marker, color=color, label=method)
+        for name, line in (("GAP", ":"), ("MTP", "--")):
+            ax.axhline(PUBLISHED[element][name][panel], color=INK, ls=line, lw=0.8)
+            ax.annotate(
+                f"{name}, published",
+                (0.995, PUBLISHED[element][name][panel]),
+                xycoords=("axes fraction", "data"),
+                ha="right",
+                va="bottom",
+                fontsize=7,
+                color=INK,
+            )
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+        ax.yaxis.set_minor_formatter(mpl.ticker.FormatStrFormatter("%g"))
+        ax.tick_params(labelsize=7, which="both", axis="y")
+        ax.set_xlabel("time of a step, one core; SNAP Si (2J = 8) of LAMMPS = 1")
+        ax.set_ylabel(f"test MAE of {title}")
+        ax.spines[["top", "right"]].set_visible(False)
+    panels[0].legend(frameon=False, fontsize=8)
+    figure.suptitle(f"{element}, data and split of Zuo et al. (2020)", fontsize=10)
+    figure.tight_layout()
+    figure.savefig(path, dpi=150, bbox_inches="tight")
+    plt.close(figure)
+
+
+def main() -> None:
+    mpl.use("agg")
+    mpl.rcParams["savefig.facecolor"] = "white"
+    draw_front(FOLDER / "accuracy_cost.png", ELEMENT, points(ELEMENT))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,268 @@
+"""Tables of docs/benchmarks.md from committed results; what was not measured is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from benchmarks.record import RESULTS
+
+# Test MAE (meV/atom, eV/A): Zuo et al., J. Phys. Chem. A 124, 731 (2020)
+PUBLISHED = {
+    "Ni": {"GAP": (0.42, 0.02), "MTP": (0.48, 0.01)},
+    "Cu": {"GAP": (0.46, 0.01), "MTP": (0.41, 0.01)},
+    "Mo": {"GAP": (2.24, 0.09), "MTP": (2.83, 0.09)},
+    "Si": {"GAP": (2.91, 0.07), "MTP": (2.21, 0.06)},
+}
+
+
+ROUNDING = 0.005  # half of the last digit of the published errors
+
+
+class Point(NamedTuple):
+    """
+    One potential of one element.
+
+    Attributes
+    ----------
+    method : str
+        Potentials of one method make one line in the figure.
+    label : str
+    energy : float
+        Test MAE, meV/atom.
+    forces : float
+        Test MAE, eV/A.
+    us : float or None
+        Per atom and step on one core.
+    snap : float or None
+        SNAP of silicon in LAMMPS in the same run, us per atom and step.
+    made : str
+        Time and memory of the fit.
+    """
+
+    method: str
+    label: str
+    energy: float
+    forces: float
+    us: float | None = None
+    snap: float | None = None
+    made: str = ""
+
+    @property
+    def cost(self) -> float | None:
+        """Time of a step in units of SNAP of silicon."""
+        return None if self.us is None or not self.snap else self.us / self.snap
+
+
+def points(element: str) -> list[Point]:
+    """Return what was measured of an element, linpot by size, then others."""
+    own = list(_gap_run(element)) or list(_elements_run(element))
+    return [*own, *_published_mtp(element), *_families(element)]
+
+
+def _results(name: str) -> dict[str, Any]:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _gap_run(element: str) -> Iterator[Point]:
+    run = _results("gap").get("elements", {}).get(element)
+    if run is None:
+        return
+    memory = {
+        row["n_functions"]: row["peak_memory_GB"]
+        for row in _results("zuo2020").get("runs", [])
+        if row["element"] == element
+    }
+    for row in run["linpot"]:
+        made = f"{row['cpu_seconds']:.0f} s"
+        if row["n_functions"] in memory:
+            made += f", {memory[row['n_functions']]:.2f} GB"
+        yield Point(
+            "linpot",
+            f"linpot, {row['n_functions']} functions",
+            1e3 * row["test"]["energy_mae"],
+            row["test"]["forces_mae"],
+            row["us"],
+            run["snap_si_us"],
+            made,
+        )
+    gap = run["gap"]
+    fit = gap["fit"]
+    yield Point(
+        "GAP",
+        f"GAP, {fit['n_sparse']} sparse points",
+        1e3 * gap["test"]["energy_mae"],
+        gap["test"]["forces_mae"],
+        gap["us"],
+        run["snap_si_us"],
+        f"{fit['cpu_seconds']:.0f} s, {fit['peak_memory_GB']:.2f} GB",
+    )
+    if run["snap_si_us"] and element == "Si" and "snap" in run["published"]:
+        yield _published(run, "snap", run["snap_si_us"], "LAMMPS")
+    for name, row in run["published"].items():
+        yield _published(run, name, row["us"], "linpot")
+
+
+def _elements_run(element: str) -> Iterator[Point]:
+    """Potentials of `benchmarks.zuo2020`, for elements where GAP has not been measured."""
+    for row in _results("zuo2020").get("runs", []):
+        if row["element"] == element:
+            yield Point(
+                "linpot",
+                f"linpot, {row['n_functions']} functions",
+                1e3 * row["test"]["energy"]["mae"],
+                row["test"]["forces"]["mae"],
+                made=f"{row['peak_memory_GB']:.2f} GB",
+            )
+
+
+def _published(run: dict[str, Any], name: str, us: float, program: str) -> Point:
+    row, title = run["published"][name], {"snap": "SNAP", "qsnap": "qSNAP"}[name]
+    return Point(
+        f"{title} in {program}",
+        f"{title}, published file, {row['n_functions']} functions, in {program}",
+        1e3 * row["test"]["energy_mae"],
+        row["test"]["forces_mae"],
+        us,
+        run["snap_si_us"],
+    )
+
+
+def _published_mtp(element: str) -> Iterator[Point]:
+    for row in _results("mtp").get("published", []):
+        if row["element"] == element and "test" in row:
+            yield Point(
+                "MTP in linpot",
+                f"MTP, published file, {row['functions']} functions, in linpot",
+                row["test"]["energy_mae"],
+                row["test"]["forces_mae"],
+                row["us_per_atom"],
+                row["snap_si_us_per_atom"],
+            )
+
+
+def _families(element: str) -> Iterator[Point]:
+    results = _results("families")
+    anchors = {row["potential"]: row["lammps_us"] for row in results.get("speed", [])}
+    for row in results.get("accuracy", []):
+        if row["element"] == element and not row["family"].startswith("ace"):
+            yield Point(
+                row["family"].split(" ")[0],
+                f"{row['family']}, {row['functions']} functions, fitted by linpot",
+                1e3 * row["energy_mae"],
+                row["forces_mae"],
+                row["us_per_atom"],
+                anchors.get("Si_Zuo_JPCA2020"),
+            )
+
+
+def comparison() -> str:
+    """Return the generated part of docs/benchmarks.md."""
+    return "\n\n".join(filter(None, [_elements(), _molecules()]))
+
+
+def _elements() -> str:
+    gap, own = _results("gap"), _results("zuo2020")
+    elements = list(dict.fromkeys(row["element"] for row in own.get("runs", [])))
+    if not elements:
+        return ""
+    measured = gap.get("elements", {})
+    lines = [
+        "### Elements of Zuo et al. (2020)",
+        "",
+        "| | potential | energy (meV/atom) | forces (eV/A) | us/atom/step | of SNAP Si | "
+        "fit: CPU time, memory |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for element in elements:
+        for point in points(element):
+            us = "" if point.us is None else f"{point.us:.3g}"
+            cost = "" if point.cost is None else f"{point.cost:.3g}"
+            lines.append(
+                f"| {element} | {point.label} | {point.energy:.2f} | {point.forces:.4f} | "
+                f"{us} | {cost} | {point.made} |"
+            )
+        for method, (energy, forces) in PUBLISHED[element].items():
+            lines.append(
+                f"| {element} | {method}, *published errors* | {energy} | {forces} | | | |"
+            )
+    missing = [element for element in elements if element not in measured]
+    if missing:
+        lines += ["", f"GAP has not been measured beside linpot for {', '.join(missing)} yet."]
+    lines += ["", "Published errors have two decimals; smaller differences are not counted:"]
+    lines += ["", *_verdicts(elements), *_memory(measured), ""]
+    if "Si" in measured:
+        lines += ["![Errors against cost for silicon](figures/accuracy_cost.png)", ""]
+    return "\n".join([*lines, *(origin(results) for results in (gap, own) if results)])
+
+
+def _verdicts(elements: list[str]) -> Iterator[str]:
+    """Say for each element where the largest linpot potential loses against any other one."""
+    for element in elements:
+        known = points(element)
+        own = [p for p in known if p.method == "linpot"][-1]
+        rivals = {p.label: (p.energy, p.forces, 0.0) for p in known if p.method != "linpot"}
+        rivals |= {f"{m} (published errors)": (*e, ROUNDING) for m, e in PUBLISHED[element].items()}
+        lost = [
+            f"{name} in {what}"
+            for name, (energy, forces, slack) in rivals.items()
+            for what, theirs, ours in (
+                ("energies", energy, own.energy),
+                ("forces", forces, own.forces),
+            )
+            if theirs + slack < ours
+        ]
+        yield f"* {element}, {own.label.removeprefix('linpot, ')}: " + (
+            f"loses to {'; '.join(lost)}." if lost else "nothing in the table is better."
+        )
+
+
+def _memory(measured: dict[str, Any]) -> Iterator[str]:
+    """Say where GAP could not be fitted with the settings of the paper."""
+    for element, run in measured.items():
+        fit = run["gap"]["fit"]
+        wanted = fit["published_settings"]["n_sparse"]
+        if fit["n_sparse"] != wanted:
+            yield (
+                f"* GAP of {element} was published with {wanted} sparse points, for which gap_fit "
+                f"announces {fit['announced'][0]['announced_GB']:.0f} GB at most; the limit here "
+                f"was {fit['memory_limit_GB']:.0f} GB."
+            )
+
+
+def _molecules() -> str:
+    results = _results("rmd17")
+    if not results:
+        return ""
+    from benchmarks.rmd17 import PUBLISHED as LINEAR_ACE
+
+    lines = [
+        "### Molecules (rMD17)",
+        "",
+        "Split 1 of five; MAE of energies (meV) / forces (meV/A) on its 1000 test structures. The",
+        "published figures of linear ACE are means over the five splits.",
+        "",
+        "| | structures | functions | linpot | linear ACE, *published* | fit: CPU time, memory |",
+        "|---|---|---|---|---|---|",
+    ]
+    for run in results["runs"]:
+        energy, forces = LINEAR_ACE[run["molecule"]][run["n_train"]]
+        counts = ", ".join(f"{e} {n}" for e, n in run["n_functions"].items())
+        lines.append(
+            f"| {run['molecule']} | {run['n_train']} | {counts} | "
+            f"{run['energy_mae_meV']:.1f} / {run['forces_mae_meV_A']:.1f} | {energy} / {forces} | "
+            f"{run['cpu_seconds']:.0f} s, {run['peak_memory_GB']:.1f} GB |"
+        )
+    return "\n".join([*lines, "", origin(results)])
+
+
+def origin(results: dict[str, Any]) -> str:
+    """Return where figures come from."""
+    machine, versions = results["machine"], results["versions"]
+    return (
+        f"<sub>`python -m benchmarks.{results['benchmark']}`, {results['date']}, commit "
+        f"{results['commit']}, {machine['processor']} with {machine['cores']} cores, Python "
+        f"{versions['python']}, numba {versions['numba']}</sub>"
+    )

@@ -1,0 +1,110 @@
+"""
+Molecules of rMD17: errors, time and memory of one recipe, with 1000 and with 50 structures.
+
+One recipe for all molecules; it differs from the default in more weight on forces, a shorter cutoff
+and an order of functions that prefers angles to many bodies. Fits to 50 structures take the first
+50 of the shipped training split. Every fit runs in a process of its own.
+
+    python -m benchmarks.rmd17 [--molecules ethanol,...] [--sizes 1000,50] [--n-functions N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import linpot
+from benchmarks.record import RESULTS, data_folder, write_results
+
+MOLECULES = ("ethanol", "aspirin", "azobenzene")
+SIZES = (1000, 50)
+
+# Test MAE (meV, meV/A) of linear ACE: Kovacs et al., J. Chem. Theory Comput. 17, 7696 (2021)
+PUBLISHED = {
+    "ethanol": {1000: (1.2, 7.3), 50: (8.6, 43.0)},
+    "aspirin": {1000: (6.1, 17.9), 50: (26.2, 63.8)},
+    "azobenzene": {1000: (3.6, 10.9), 50: (9.0, 28.8)},
+}
+RECIPE: dict[str, Any] = {
+    "n_functions": 2000,
+    "cutoff": 4.4,
+    "angular_weight": 0.4,
+    "degree_offsets": (0.0, 0.0, 3.0, 6.0, 9.0, 12.0),
+    "weights": linpot.Weights(energy=50.0),
+    "memory_limit": 8.0,
+}
+"""Found on frames 700 to 999 of the training data of ethanol (docs/decisions.md)."""
+
+
+def read(molecule: str, part: str) -> linpot.Dataset:
+    """Read one half of the shipped split."""
+    return linpot.read_dataset(data_folder() / "rmd17" / f"{molecule}_{part}_split01.extxyz.gz")
+
+
+def measure(molecule: str, n_train: int, recipe: dict[str, Any], threads: int) -> dict[str, Any]:
+    """Fit one potential in this process."""
+    train, test = read(molecule, "train")[:n_train], read(molecule, "test")
+    settings = linpot.FitSettings(**recipe, threads=threads)
+    begin, cpu = time.perf_counter(), time.process_time()
+    result = linpot.run_fit(train, test=test, settings=settings)
+    seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert result.test is not None
+    errors, n_atoms = result.test["all"], train[0].n_atoms
+    learned = linpot.learned_part(result.potential)
+    return {
+        "molecule": molecule,
+        "n_train": n_train,
+        "recipe": {**recipe, "weights": recipe["weights"].as_dict()},
+        "n_functions": learned.n_functions,
+        "energy_mae_meV": 1e3 * n_atoms * errors["energy"]["mae"],
+        "forces_mae_meV_A": 1e3 * errors["forces"]["mae"],
+        "forces_rmse_meV_A": 1e3 * errors["forces"]["rmse"],
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu, 1),
+        "peak_memory_GB": round(peak / 1e9, 2),
+        "threads": threads,
+        "penalty": learned.provenance["solver"]["penalty"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--molecules", default=",".join(MOLECULES))
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    parser.add_argument("--n-functions", type=int, default=RECIPE["n_functions"])
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    recipe = {**RECIPE, "n_functions": options.n_functions}
+    if options.one:
+        molecule, size = options.one
+        print(json.dumps(measure(molecule, int(size), recipe, options.threads)))
+        return
+    for molecule in options.molecules.split(","):
+        for size in options.sizes.split(","):
+            command = [sys.executable, "-m", "benchmarks.rmd17", "--one", molecule, size]
+            command += ["--n-functions", str(options.n_functions)]
+            command += ["--threads", str(options.threads)]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            run = json.loads(output.splitlines()[-1])
+            print(run, flush=True)
+            print("written:", write_results("rmd17", {"seed": 0, "runs": _with(run)}))
+
+
+def _with(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Put a run in the place of one of the same molecule and size, if there is one."""
+    path = RESULTS / "rmd17.json"
+    known = json.loads(path.read_text())["runs"] if path.exists() else []
+    runs = {(r["molecule"], r["n_train"]): r for r in [*known, run]}
+    return [runs[m, n] for m in MOLECULES for n in SIZES if (m, n) in runs]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Tables of docs/validation.md from committed results; what was not measured is left out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from benchmarks.comparison_tables import origin
+from benchmarks.record import RESULTS
+
+
+def measured() -> str:
+    """Return the generated part of docs/validation.md."""
+    return "\n\n".join(filter(None, [_laws(), _silicon()]))
+
+
+def _results(name: str) -> dict[str, Any]:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _laws() -> str:
+    results = _results("verify")
+    if not results:
+        return ""
+    lines = [
+        "### Laws",
+        "",
+        f"Potentials of the default recipe with {results['n_functions']} functions per element. "
+        "Largest deviation over its tolerance,",
+        f"and the check it belongs to; rough use (of crystals) with {results['n_random']} random "
+        "cells.",
+        "",
+        "| | baseline | structures | checks | failed | nearest to its tolerance | rough use | s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in results["sets"].items():
+        made = [check for check in row["checks"] if check["status"] != "left out"]
+        failed = ", ".join(c["name"] for c in made if c["status"] == "failed") or "none"
+        rough = [c for c in made if c["name"] in ("random search", "compression", "heat")]
+        lines.append(
+            f"| {name} | {row['baseline']} | {row['n_structures']} | {len(made)} | {failed} | "
+            f"{_nearest(made)} | {'yes' if rough else 'no'} | {row['seconds']:.0f} |"
+        )
+    lines += ["", "With one planted fault in the first of these potentials:", ""]
+    lines += [
+        f"* {name}: " + (f"`{own['check']}` says: {own['told'][0]}" if own["found"] else "missed")
+        for name, own in results["broken"].items()
+    ]
+    return "\n".join([*lines, "", origin(results)])
+
+
+def _nearest(made: list[dict[str, Any]]) -> str:
+    shares = {
+        check["name"]: abs(check["worst"]["value"]) / check["worst"]["tolerance"]
+        for check in made
+        if check["worst"] and check["worst"]["value"] is not None and check["worst"]["tolerance"]
+    }
+    name = max(shares, key=lambda n: shares[n])
+    return f"{shares[name]:.2g} ({name})"
+
+
+def _silicon() -> str:
+    results = _results("validation")
+    if not results:
+        return ""
+    known = _results("silicon_references")["settings"]
+    inside, lowest = results["share_inside"], results["lowest_phonon_THz"]
+    lines = [
+        "### Silicon beside the DFT of its data",
+        "",
+        f"The shipped data, {results['n_functions']} functions; references by {known['code']} "
+        f"({known['functional']},",
+        f"{known['pseudopotential']}, {known['cutoff_ry']:.0f} Ry) in the same cells, of 16 atoms "
+        "for phonons and the vacancy. Units: A, GPa, THz, eV.",
+        "",
+        f"| | DFT | linpot | {100 * results['level']:.0f} % interval | inside | difference |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in results["same_cell"].items():
+        low, high = row["interval"]
+        lines.append(
+            f"| {name} | {row['reference']:.3f} | {row['value']:.3f} | {low:.3f} to {high:.3f} | "
+            f"{'yes' if row['inside'] else 'no'} | {_difference(row)} |"
+        )
+    lines += [
+        "",
+        f"{100 * inside:.0f} % of the references lie inside their intervals; largest error of an "
+        f"elastic constant {100 * results['largest_elastic_error']:.1f} %, of",
+        f"the vacancy {results['vacancy_error_eV']:.3f} eV; lowest frequency anywhere "
+        f"{lowest:.2g} THz ({'imaginary' if lowest < 0.0 else 'none is imaginary'}).",
+        "",
+        origin(results),
+    ]
+    return "\n".join(lines)
+
+
+def _difference(row: dict[str, Any]) -> str:
+    return f"{row['value'] - row['reference']:+.3f} ({100 * row['relative_error']:+.1f} %)"
