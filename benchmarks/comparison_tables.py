@@ -145,16 +145,18 @@ def _published_mtp(element: str) -> Iterator[Point]:
 
 def _families(element: str) -> Iterator[Point]:
     results = _results("families")
-    anchors = {row["potential"]: row["lammps_us"] for row in results.get("speed", [])}
+    costs = {(row["element"], row["family"]): row for row in results.get("cost", [])}
     for row in results.get("accuracy", []):
-        if row["element"] == element and not row["family"].startswith("ace"):
+        name = row["family"]
+        if row["element"] == element and not name.startswith("ace") and "published" not in name:
+            cost = costs.get((element, name), {})
             yield Point(
-                row["family"].split(" ")[0],
-                f"{row['family']}, {row['functions']} functions, fitted by linpot",
+                name.split(" ")[0],
+                f"{name}, {row['functions']} functions, fitted by linpot",
                 1e3 * row["energy_mae"],
                 row["forces_mae"],
-                row["us_per_atom"],
-                anchors.get("Si_Zuo_JPCA2020"),
+                cost.get("us_per_atom"),
+                cost.get("snap_si_in_lammps_us"),
             )
 
 
