@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from benchmarks.record import RESULTS
+from benchmarks.record import RESULTS, origin
 
 # Test MAE (meV/atom, eV/A): Zuo et al., J. Phys. Chem. A 124, 731 (2020)
 PUBLISHED = {
@@ -258,13 +258,3 @@ def _molecules() -> str:
             f"{run['cpu_seconds']:.0f} s, {run['peak_memory_GB']:.1f} GB |"
         )
     return "\n".join([*lines, "", origin(results)])
-
-
-def origin(results: dict[str, Any]) -> str:
-    """Return where figures come from."""
-    machine, versions = results["machine"], results["versions"]
-    return (
-        f"<sub>`python -m benchmarks.{results['benchmark']}`, {results['date']}, commit "
-        f"{results['commit']}, {machine['processor']} with {machine['cores']} cores, Python "
-        f"{versions['python']}, numba {versions['numba']}</sub>"
-    )

@@ -40,6 +40,22 @@ def write_results(name: str, results: dict[str, Any]) -> Path:
     return path
 
 
+def load(name: str) -> dict[str, Any]:
+    """Return committed results."""
+    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return results
+
+
+def origin(results: dict[str, Any]) -> str:
+    """Return the line below a table that says where its figures come from."""
+    machine, versions = results["machine"], results["versions"]
+    return (
+        f"<sub>`python -m benchmarks.{results['benchmark']}`, {results['date']}, commit "
+        f"{results['commit']}, {machine['processor']} with {machine['cores']} cores, Python "
+        f"{versions['python']}, numba {versions['numba']}</sub>"
+    )
+
+
 def commit() -> str:
     """Return the commit, marked if files of the package differ from it."""
     commit = _git("rev-parse", "--short", "HEAD")

@@ -8,7 +8,6 @@ Tables of README.md and of pages in docs, written from the committed results.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from benchmarks.charges_tables import local_charges
 from benchmarks.comparison_tables import PUBLISHED, comparison
 from benchmarks.dispersion_tables import dispersion
 from benchmarks.families_tables import families, moment_tensors
-from benchmarks.record import RESULTS
+from benchmarks.record import RESULTS, load, origin
 from benchmarks.scale_tables import scale
 from benchmarks.selection_tables import grades, selection
+from benchmarks.tuning_tables import decisions
 from benchmarks.uncertainty_tables import uncertainty
 from benchmarks.validation_tables import measured
 
@@ -26,10 +26,6 @@ README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 TIMED = ("lammps", "lammps_loose", "linpot", "linpot_from_tables")
-
-
-def load(name: str) -> dict[str, Any]:
-    return json.loads((RESULTS / f"{name}.json").read_text())
 
 
 def tables() -> str:
@@ -62,7 +58,7 @@ def _elements(results: dict[str, Any]) -> str:
             + " | ".join(f"{e:.2f} / {f:.2f}" if last else "" for e, f in published.values())
             + " |"
         )
-    return "\n".join([*lines, "", _origin(results)])
+    return "\n".join([*lines, "", origin(results)])
 
 
 def _dynamics(results: dict[str, Any]) -> str:
@@ -106,108 +102,11 @@ def _engine(results: dict[str, Any]) -> str:
         f"{results['molecules']['ratio']:.1f} times the cost per atom of",
         "one cell with as many atoms and neighbors.",
     ]
-    return "\n".join([*lines, "", _origin(results)])
+    return "\n".join([*lines, "", origin(results)])
 
 
 def _pair(errors: dict[str, Any]) -> str:
     return f"{1e3 * errors['energy']['mae']:.2f} / {errors['forces']['mae']:.4f}"
-
-
-def _origin(results: dict[str, Any]) -> str:
-    machine, versions = results["machine"], results["versions"]
-    return (
-        f"<sub>`python -m benchmarks.{results['benchmark']}`, {results['date']}, commit "
-        f"{results['commit']}, {machine['processor']} with {machine['cores']} cores, Python "
-        f"{versions['python']}, numba {versions['numba']}</sub>"
-    )
-
-
-def recipes() -> str:
-    """Return what was tried for the defaults."""
-    results = load("recipes")
-    elements = list(next(iter(results["variants"].values())))
-    lines = [
-        f"{results['n_functions']} functions. Per element: energy (meV/atom) / forces (eV/A), MAE",
-        "with blocked folds, in brackets with random ones. Surface: energy MAE of the silicon",
-        "surfaces, blocked. Wild: largest ratio of RMSE to MAE of forces, blocked. Hole: deepest",
-        "fall of any dimer on the way in (eV).",
-        "",
-        "| | " + " | ".join(elements) + " | surface | wild | hole |",
-        "|---|" + "---|" * (len(elements) + 3),
-    ]
-    for name, row in results["variants"].items():
-        cells = [f"{_brief(r['blocked'])} ({_brief(r['random'])})" for r in row.values()]
-        wild = max(r["blocked"]["forces_rmse"] / r["blocked"]["forces_mae"] for r in row.values())
-        hole = max(r["dimer_hole_eV"] for r in row.values())
-        surface = 1e3 * row["Si"]["blocked_surface_energy_mae"]
-        lines.append(
-            f"| {name} | " + " | ".join(cells) + f" | {surface:.1f} | {wild:.1f} | {hole:.2g} |"
-        )
-    closest = results["closest_in_hot_liquid_A"]
-    lines += [
-        "",
-        "Closest pair in the hot compressed liquid (A) by number of functions: "
-        + ", ".join(f"{n}: {d:.2f}" for n, d in closest.items())
-        + ".",
-        "",
-        _origin(results),
-    ]
-    return "\n".join(lines)
-
-
-def tuning() -> str:
-    """Return what tuning found, beside the defaults."""
-    results = load("tuning")
-    defaults = {
-        run["element"]: run["test"] for run in load("zuo2020")["runs"] if run["n_functions"] > 900
-    }
-    lines = [
-        "## What tuning found",
-        "",
-        "`linpot fit --tune` with 1000 functions (MAE, meV/atom / eV/A) and with 149 (RMSE of",
-        "forces, eV/A). Left out: blocks of the training data, by which settings are chosen. Test:",
-        "evaluated once, at the end; in brackets the standard error of its mean.",
-        "",
-        "| | trials, minutes | left out, defaults | left out, tuned | test, defaults | "
-        "test, tuned | goal | met |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, run in results["runs"].items():
-        element, size = name.split()
-        goal, met = results["goals"][element][size], run["goals_met"]
-        told = ", ".join(f"{what.split('_')[0]} {'yes' if m else 'no'}" for what, m in met.items())
-        begin, best, test = run["start_left_out"], run["best_left_out"], run["test"]
-        effort = f"{run['n_trials']}, {run['seconds_all'] / 60:.1f}"
-        if size == "149":
-            cells = [f"{d['forces_rmse']:.4f}" for d in (begin, best)] + [
-                "",
-                _rmse(test),
-                f"< {goal}",
-            ]
-        else:
-            cells = [_brief(begin), _brief(best), _pair(defaults[element]), _with_error(test)]
-            cells.append(f"{goal[0]} / {goal[1]}")
-        lines.append(f"| {element} {size} | {effort} | " + " | ".join([*cells, told]) + " |")
-    return "\n".join([*lines, "", _origin(results)])
-
-
-def _rmse(test: dict[str, Any]) -> str:
-    return f"{test['forces']['rmse']:.4f}"
-
-
-def _with_error(errors: dict[str, Any]) -> str:
-    energy = errors["energy"]
-    spread = (energy["rmse"] ** 2 - energy["mae"] ** 2) ** 0.5 / energy["n"] ** 0.5
-    return f"{1e3 * energy['mae']:.2f} ({1e3 * spread:.2f}) / {errors['forces']['mae']:.4f}"
-
-
-def decisions() -> str:
-    """Return the generated part of docs/decisions.md."""
-    return recipes() + "\n\n" + tuning()
-
-
-def _brief(errors: dict[str, Any]) -> str:
-    return f"{1e3 * errors['energy_mae']:.2f} / {errors['forces_mae']:.4f}"
 
 
 def lammps() -> str:
@@ -278,7 +177,7 @@ def lammps() -> str:
         + ", ".join(row["file"] for row in results["published"])
         + "; sha256 in lammps.json.",
         "",
-        _origin(results),
+        origin(results),
     ]
     return "\n".join(lines)
 
@@ -323,7 +222,7 @@ def electrostatics() -> str:
         f"{learned['with charges']['forces_rmse_meV_per_A']:.2f} meV/A",
         f"beside the given charges, {learned['without']['forces_rmse_meV_per_A']:.0f} without.",
         "",
-        _origin(results),
+        origin(results),
     ]
     return "\n".join(lines)
 
@@ -338,7 +237,7 @@ def fresh(path: Path) -> str:
 def error_bars() -> str:
     """Return the generated part of docs/uncertainty.md."""
     results = load("uncertainty")
-    return "\n\n".join(filter(None, [uncertainty(results), _origin(results), grades()]))
+    return "\n\n".join(filter(None, [uncertainty(results), origin(results), grades()]))
 
 
 def walls() -> str:
@@ -365,7 +264,7 @@ def walls() -> str:
             " / ".join(f"{value:.1f}" for value in lowest),
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", _origin(results)])
+    return "\n".join([*lines, "", origin(results)])
 
 
 DOCS = README.parent / "docs"
