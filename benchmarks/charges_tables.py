@@ -24,6 +24,7 @@ def local_charges() -> str:
             ("moving_charges", _moving),
             ("dimers_CC", _dimers),
             ("spice_dipeptides", _dipoles),
+            ("spice_trade_off", _trade_off),
             ("water_rpbe_d3", _water),
         )
         if name in results
@@ -173,6 +174,22 @@ def _dipoles(results: dict[str, Any]) -> str:
         if name.startswith("weights"):
             errors = f"{own['charges_rmse']:.4f} | {own['dipole_rmse']:.4f}"
             lines.append(f"| {name.removeprefix('weights ')} | {errors} |")
+    return "\n".join(lines)
+
+
+def _trade_off(results: dict[str, Any]) -> str:
+    lines = [
+        "The same functions, dipoles with the weight 1, penalties chosen on the validation set by "
+        "its dipoles: test RMSE.",
+        "",
+        "| weight of charges | penalty | charges | dipole |",
+        "|---|---|---|---|",
+    ]
+    for weight, own in results["spice_trade_off"].items():
+        lines.append(
+            f"| {weight} | {own['penalty']:g} | {own['test_charges_rmse']:.4f} | "
+            f"{own['test_dipole_rmse']:.4f} |"
+        )
     return "\n".join(lines)
 
 
