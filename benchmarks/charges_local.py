@@ -36,8 +36,12 @@ from numpy.typing import NDArray
 import linpot
 from benchmarks.record import RESULTS, data_folder, write_results
 from linpot.charges.atom_function import AtomFunction
-from linpot.charges.charge_fit import fit_charges
+from linpot.charges.charge_fit import charge_rows
+from linpot.charges.local_trainee import LocalTrainee
+from linpot.charges.projection import project
 from linpot.charges.training import Training, charge_basis
+from linpot.fitting.factors import FactorSet, triangular
+from linpot.model.packing import pack
 from linpot.workflow.defaults import default_radial
 from linpot.workflow.plan import survey_distances
 
@@ -257,32 +261,47 @@ def spice_trade_off() -> dict[str, Any]:
     small = starting_basis(train)
     basis = charge_basis(small, SPICE["n_functions"], SPICE["body_order"])
     equal = dict.fromkeys(train.symbols, 1.0)
-    empty = linpot.LocalCharges(AtomFunction.zero(basis), equal, equal)
+    trainee = LocalTrainee(linpot.LocalCharges(AtomFunction.zero(basis), equal, equal))
+    scales = trainee.scales(SPICE_PRIOR)
+    factors: FactorSet[str] = FactorSet(len(scales) + 1)
+    for structure in train:
+        shares = trainee.model.shares_of(structure)
+        batch = pack([structure], basis.elements, trainee.model.function.cutoffs)
+        design = project(trainee.model.function.design(batch) * scales, shares, 0.0)
+        for name, X, y in charge_rows(structure, design, np.zeros(structure.n_atoms)):
+            factors.add(name, X, y)
     results: dict[str, Any] = {}
     for charges in TRADE_WEIGHTS:
-        found = []
+        weights = {"charges": charges, "dipole": 1.0}
+        rows, n_rows = factors.combined(weights.__getitem__)
+        factor, found = triangular(rows), []
         for penalty in TRADE_PENALTIES:
-            model = fit_charges(
-                empty,
-                train,
-                weights=linpot.Weights(charges=charges, dipole=1.0),
-                prior=SPICE_PRIOR,
-                penalty=penalty,
-                fit_shares=False,
-            )
-            own, other = (linpot.evaluate(model, data)["all"] for data in (validation, test))
-            found.append((own["dipole"]["rmse"], penalty, own, other))
-            print(charges, *found[-1][:2], other["dipole"]["rmse"], flush=True)
+            ridge = linpot.Ridge(penalty).fit_factor(factor, n_rows)
+            model = trainee.with_parameters(ridge.coef_ * scales).model
+            own, other = (charge_errors(model, data) for data in (validation, test))
+            found.append((own["dipole"], penalty, own, other))
+            print(charges, penalty, own, other, flush=True)
         _, penalty, own, other = min(found, key=lambda one: one[:2])
         results[f"{charges:g}"] = {
             "penalty": penalty,
             **{
-                f"{kind}_{name}_rmse": errors[name]["rmse"]
+                f"{kind}_{name}_rmse": errors[name]
                 for kind, errors in (("validation", own), ("test", other))
                 for name in ("charges", "dipole")
             },
         }
     return results
+
+
+def charge_errors(model: linpot.LocalCharges, data: linpot.Dataset) -> dict[str, float]:
+    """Return RMSE of charges (e) and of components of dipoles (e A)."""
+    charges = [model.charges_of(s) for s in data]
+    return {
+        "charges": rms([q - s.labels.charges for q, s in zip(charges, data, strict=True)]),
+        "dipole": rms(
+            [q @ s.positions - s.labels.dipole for q, s in zip(charges, data, strict=True)]
+        ),
+    }
 
 
 TRADE_WEIGHTS = (1.0, 0.3, 0.1, 0.03, 0.01)
