@@ -8,7 +8,8 @@ Charges of the environment: dipoles, latent charges, fragments far apart.
   are close, tested where they are far. Local: no charges. Fixed: the charge of each molecule spread
   evenly over its atoms. Latent: charges learned from energies and forces. Lode: `LodeRung`. Repeat:
   forces of the last training frame.
-* `spice_dipeptides`: local charges fitted to MBIS charges and dipoles.
+* `spice_dipeptides`: local charges fitted to MBIS charges and dipoles; `spice_trade_off`: with
+  penalties chosen on the validation set, for weights in between.
 * `water_rpbe_d3`: local charges fitted to Hirshfeld-type charges of 15 frames, tested on 5.
 
     python -m benchmarks.charges_local [case ...]
@@ -35,7 +36,12 @@ from numpy.typing import NDArray
 import linpot
 from benchmarks.record import RESULTS, data_folder, write_results
 from linpot.charges.atom_function import AtomFunction
-from linpot.charges.training import Training
+from linpot.charges.charge_fit import charge_rows
+from linpot.charges.local_trainee import LocalTrainee
+from linpot.charges.projection import project
+from linpot.charges.training import Training, charge_basis
+from linpot.fitting.factors import FactorSet, triangular
+from linpot.model.packing import pack
 from linpot.workflow.defaults import default_radial
 from linpot.workflow.plan import survey_distances
 
@@ -246,6 +252,61 @@ def spice_dipeptides() -> dict[str, Any]:
     return results
 
 
+def spice_trade_off() -> dict[str, Any]:
+    """Errors along the way from charges to dipoles, the penalty chosen on the validation set."""
+    folder = data_folder() / "spice_dipeptides"
+    train, validation, test = (
+        linpot.read_dataset(folder / f"{k}.extxyz.gz") for k in ("train", "val", "test")
+    )
+    small = starting_basis(train)
+    basis = charge_basis(small, SPICE["n_functions"], SPICE["body_order"])
+    equal = dict.fromkeys(train.symbols, 1.0)
+    trainee = LocalTrainee(linpot.LocalCharges(AtomFunction.zero(basis), equal, equal))
+    scales = trainee.scales(SPICE_PRIOR)
+    factors: FactorSet[str] = FactorSet(len(scales) + 1)
+    for structure in train:
+        shares = trainee.model.shares_of(structure)
+        batch = pack([structure], basis.elements, trainee.model.function.cutoffs)
+        design = project(trainee.model.function.design(batch) * scales, shares, 0.0)
+        for name, X, y in charge_rows(structure, design, np.zeros(structure.n_atoms)):
+            factors.add(name, X, y)
+    results: dict[str, Any] = {}
+    for charges in TRADE_WEIGHTS:
+        weights = {"charges": charges, "dipole": 1.0}
+        rows, n_rows = factors.combined(weights.__getitem__)
+        factor, found = triangular(rows), []
+        for penalty in TRADE_PENALTIES:
+            ridge = linpot.Ridge(penalty).fit_factor(factor, n_rows)
+            model = trainee.with_parameters(ridge.coef_ * scales).model
+            own, other = (charge_errors(model, data) for data in (validation, test))
+            found.append((own["dipole"], penalty, own, other))
+            print(charges, penalty, own, other, flush=True)
+        _, penalty, own, other = min(found, key=lambda one: one[:2])
+        results[f"{charges:g}"] = {
+            "penalty": penalty,
+            **{
+                f"{kind}_{name}_rmse": errors[name]
+                for kind, errors in (("validation", own), ("test", other))
+                for name in ("charges", "dipole")
+            },
+        }
+    return results
+
+
+def charge_errors(model: linpot.LocalCharges, data: linpot.Dataset) -> dict[str, float]:
+    """Return RMSE of charges (e) and of components of dipoles (e A)."""
+    charges = [model.charges_of(s) for s in data]
+    return {
+        "charges": rms([q - s.labels.charges for q, s in zip(charges, data, strict=True)]),
+        "dipole": rms(
+            [q @ s.positions - s.labels.dipole for q, s in zip(charges, data, strict=True)]
+        ),
+    }
+
+
+TRADE_WEIGHTS = (1.0, 0.3, 0.1, 0.03, 0.01)
+"""Of charges (1/e), beside 1 of dipoles (1/(e A))."""
+TRADE_PENALTIES = (0.3, 1.0, 3.0)
 SPICE: dict[str, Any] = {"n_functions": 600, "body_order": 3}
 SPICE_PRIOR = linpot.SmoothnessPrior(power=2.5)
 SPICE_WEIGHTS = ((10.0, 1.0), (10.0, 10.0), (1.0, 10.0), (0.0, 10.0))
@@ -274,13 +335,17 @@ def charges_alone(
     prior: linpot.SmoothnessPrior | None = None,
 ) -> linpot.EnergyModel:
     """Train a rung without a potential around it."""
+    prior = prior or linpot.SmoothnessPrior()
+    return rung.train(Training(train, starting_basis(train), weights=weights, prior=prior))
+
+
+def starting_basis(train: linpot.Dataset) -> linpot.Basis:
+    """Return a small basis with the radial functions that a fit would have."""
     elements = train.symbols
     radial = default_radial(survey_distances(train, elements))
-    basis = linpot.build_basis(
+    return linpot.build_basis(
         linpot.BasisSpecification(elements, radial, body_order=2, n_functions=5)
     )
-    prior = prior or linpot.SmoothnessPrior()
-    return rung.train(Training(train, basis, weights=weights, prior=prior))
 
 
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
@@ -288,6 +353,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "moving_charges": moving_charges,
     **{f"dimers_{name}": partial(dimers, name) for name in DIMERS},
     "spice_dipeptides": spice_dipeptides,
+    "spice_trade_off": spice_trade_off,
     "water_rpbe_d3": water,
 }
 

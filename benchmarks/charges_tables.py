@@ -24,6 +24,7 @@ def local_charges() -> str:
             ("moving_charges", _moving),
             ("dimers_CC", _dimers),
             ("spice_dipeptides", _dipoles),
+            ("spice_trade_off", _trade_off),
             ("water_rpbe_d3", _water),
         )
         if name in results
@@ -32,7 +33,7 @@ def local_charges() -> str:
         f"<sub>`python -m benchmarks.charges_local`, {results['date']}, commit "
         f"{results['commit']}, {results['machine']['processor']}</sub>"
     )
-    return "\n\n".join([*parts, origin, *_equilibrated(), *_dynamics()])
+    return "\n\n".join([*parts, origin, *_equilibrated(), *_cost(), *_dynamics()])
 
 
 def _equilibrated() -> list[str]:
@@ -68,6 +69,28 @@ def _equilibrated() -> list[str]:
             )
         parts += ["\n".join(lines), _measured("joint", results)]
     return parts
+
+
+def _cost() -> list[str]:
+    """Return what a step costs; nothing where it was not measured."""
+    path = RESULTS / "charges_qeq_cost.json"
+    if not path.exists():
+        return []
+    results = json.loads(path.read_text())
+    lines = [
+        "A step of QEq on one core: features, pairs, charges to a residual of 1e-8, forces and "
+        "virial; water-like cells, the neighbor list given.",
+        "",
+        "| atoms | cold (ms) | warm (ms) | cold (us/atom) |",
+        "|---|---|---|---|",
+    ]
+    for n_atoms, own in results.items():
+        if isinstance(own, dict) and "cold_ms" in own:
+            lines.append(
+                f"| {int(n_atoms):,} | {own['cold_ms']:.0f} | {own['warm_ms']:.0f} | "
+                f"{own['cold_us_per_atom']:.0f} |"
+            )
+    return ["\n".join(lines), _measured("cost", results)]
 
 
 def _dynamics() -> list[str]:
@@ -173,6 +196,22 @@ def _dipoles(results: dict[str, Any]) -> str:
         if name.startswith("weights"):
             errors = f"{own['charges_rmse']:.4f} | {own['dipole_rmse']:.4f}"
             lines.append(f"| {name.removeprefix('weights ')} | {errors} |")
+    return "\n".join(lines)
+
+
+def _trade_off(results: dict[str, Any]) -> str:
+    lines = [
+        "The same functions, dipoles with the weight 1, penalties chosen on the validation set by "
+        "its dipoles: test RMSE.",
+        "",
+        "| weight of charges | penalty | charges | dipole |",
+        "|---|---|---|---|",
+    ]
+    for weight, own in results["spice_trade_off"].items():
+        lines.append(
+            f"| {weight} | {own['penalty']:g} | {own['test_charges_rmse']:.4f} | "
+            f"{own['test_dipole_rmse']:.4f} |"
+        )
     return "\n".join(lines)
 
 
