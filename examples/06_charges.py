@@ -64,8 +64,9 @@ train, test = (
 )
 
 # %% [markdown]
-# Local charges are right in sum, but do not know on which cluster the electron is missing, nor what
-# it costs. Equilibrated ones do.
+# Local charges are right in sum, but do not know what it costs to take an electron away.
+# Equilibrated ones do: they are trained with the energies and forces, and give up a little of the
+# reference charges for these.
 
 # %%
 rungs = {
@@ -84,5 +85,5 @@ for name, rung in rungs.items():
     )
 
 # %%
-assert errors["equilibrated"]["charges"]["rmse"] < 0.7 * errors["local"]["charges"]["rmse"]
+assert errors["equilibrated"]["charges"]["rmse"] < 0.05  # a hole over 8 atoms is 0.125 e on each
 assert errors["equilibrated"]["forces"]["rmse"] < 0.1 * errors["local"]["forces"]["rmse"]
