@@ -297,7 +297,9 @@ def main() -> None:
     draw_dispersion(FOLDER / "dispersion.svg")
     draw_coulomb(FOLDER / "coulomb.svg")
     draw_walls(FOLDER / "walls.svg", json.loads((RESULTS / "walls.json").read_text()))
-    draw_families(FOLDER / "families.svg", json.loads((RESULTS / "families.json").read_text()))
+    families = json.loads((RESULTS / "families.json").read_text())
+    if "cost" in families:
+        draw_families(FOLDER / "families.svg", families)
 
 
 if __name__ == "__main__":
