@@ -6,6 +6,7 @@ Figure of docs/benchmarks.md, drawn from the committed results.
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,8 +16,11 @@ from benchmarks.comparison_tables import PUBLISHED, Point, points
 from benchmarks.figures import ACCENT, FOLDER, INK
 
 ELEMENT = "Si"
-SHADES = ("#33415c", "#5b7fa6", "#9aa5b1", "#7a9e7e", "#b98b3e", "#8a6fa8", "#e0a899")
-MARKERS = "sD^vPX*"
+SHADES = (
+    *("#33415c", "#5b7fa6", "#9aa5b1", "#7a9e7e", "#b98b3e"),
+    *("#8a6fa8", "#e0a899", "#4f7c82", "#a65e7a", "#6b6b6b"),
+)
+MARKERS = "sD^vPX*<>p"
 
 
 def draw_front(path: Path, element: str, known: list[Point]) -> None:
@@ -28,7 +32,7 @@ def draw_front(path: Path, element: str, known: list[Point]) -> None:
     figure, panels = plt.subplots(1, 2, figsize=(10.0, 4.0))
     titles = ("energies (meV/atom)", "forces (eV/A)")
     for panel, (ax, title) in enumerate(zip(panels, titles, strict=True)):
-        others = iter(zip(SHADES, MARKERS, strict=True))
+        others = cycle(zip(SHADES, MARKERS, strict=True))
         for method, own in methods.items():
             costs = [point.cost for point in own]
             errors = [(point.energy, point.forces)[panel] for point in own]
