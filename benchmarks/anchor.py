@@ -12,7 +12,7 @@ import numpy as np
 from ase import Atoms
 from ase.io import write
 
-_STEPS = 20
+STEPS = 20
 _SCRIPT = """
 units metal
 atom_style atomic
@@ -39,7 +39,7 @@ def lammps_time(program: str, atoms: Atoms, style: str, coefficients: str = "") 
     style, coefficients : str
         What follows ``pair_style`` and ``pair_coeff * *``.
     """
-    output = _output(program, atoms, style, coefficients, _STEPS)
+    output = _output(program, atoms, style, coefficients, STEPS)
     seconds, steps = re.findall(r"Loop time of (\S+) on 1 procs for (\d+) steps", output)[-1]
     return float(seconds) / int(steps) / len(atoms) * 1e6
 
