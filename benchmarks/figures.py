@@ -327,7 +327,9 @@ def main() -> None:
     draw_walls(FOLDER / "walls.svg", json.loads((RESULTS / "walls.json").read_text()))
     chain = json.loads((RESULTS / "charges_qeq_charges_4g_carbon_chain.json").read_text())
     draw_chain(FOLDER / "chain.svg", chain["4g_carbon_chain"]["profiles"])
-    draw_families(FOLDER / "families.svg", json.loads((RESULTS / "families.json").read_text()))
+    families = json.loads((RESULTS / "families.json").read_text())
+    if "cost" in families:
+        draw_families(FOLDER / "families.svg", families)
 
 
 if __name__ == "__main__":
