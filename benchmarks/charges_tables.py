@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks.record import RESULTS
+from benchmarks.record import RESULTS, load_if_there
 
 DIMERS = {"CC": "charged-charged", "CA": "charged-apolar", "PA": "polar-apolar"}
 KINDS = ("repeat", "local", "fixed", "latent", "lode")
@@ -13,10 +13,9 @@ KINDS = ("repeat", "local", "fixed", "latent", "lode")
 
 def local_charges() -> str:
     """Return what local and latent charges reach; nothing where it was not measured."""
-    path = RESULTS / "charges_local.json"
-    if not path.exists():
+    results = load_if_there("charges_local")
+    if not results:
         return ""
-    results = json.loads(path.read_text())
     parts = [
         make(results)
         for name, make in (
@@ -73,10 +72,9 @@ def _equilibrated() -> list[str]:
 
 def _cost() -> list[str]:
     """Return what a step costs; nothing where it was not measured."""
-    path = RESULTS / "charges_qeq_cost.json"
-    if not path.exists():
+    results = load_if_there("charges_qeq_cost")
+    if not results:
         return []
-    results = json.loads(path.read_text())
     lines = [
         "A step of QEq on one core: features, pairs, charges to a residual of 1e-8, forces and "
         "virial; water-like cells, the neighbor list given.",
@@ -95,10 +93,9 @@ def _cost() -> list[str]:
 
 def _dynamics() -> list[str]:
     """Return drifts of NVE runs; nothing where they were not measured."""
-    path = RESULTS / "charges_qeq_dynamics.json"
-    if not path.exists():
+    results = load_if_there("charges_qeq_dynamics")
+    if not results:
         return []
-    results = json.loads(path.read_text())
     lines = [
         "Energy in NVE runs, steps of 1 fs: clusters under potentials trained jointly on "
         f"{results['n_train']} structures of `xtb_nacl`, and a molten salt, periodic, with QEq "

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from benchmarks.record import RESULTS, origin
+from benchmarks.record import load_if_there, origin
 
 # Test MAE (meV/atom, eV/A): Zuo et al., J. Phys. Chem. A 124, 731 (2020)
 PUBLISHED = {
@@ -61,18 +60,13 @@ def points(element: str) -> list[Point]:
     return [*own, *_published_mtp(element), *_families(element)]
 
 
-def _results(name: str) -> dict[str, Any]:
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
 def _gap_run(element: str) -> Iterator[Point]:
-    run = _results("gap").get("elements", {}).get(element)
+    run = load_if_there("gap").get("elements", {}).get(element)
     if run is None:
         return
     memory = {
         row["n_functions"]: row["peak_memory_GB"]
-        for row in _results("zuo2020").get("runs", [])
+        for row in load_if_there("zuo2020").get("runs", [])
         if row["element"] == element
     }
     for row in run["linpot"]:
@@ -107,7 +101,7 @@ def _gap_run(element: str) -> Iterator[Point]:
 
 def _elements_run(element: str) -> Iterator[Point]:
     """Potentials of `benchmarks.zuo2020`, for elements where GAP has not been measured."""
-    for row in _results("zuo2020").get("runs", []):
+    for row in load_if_there("zuo2020").get("runs", []):
         if row["element"] == element:
             yield Point(
                 "linpot",
@@ -131,7 +125,7 @@ def _published(run: dict[str, Any], name: str, us: float, program: str) -> Point
 
 
 def _published_mtp(element: str) -> Iterator[Point]:
-    for row in _results("mtp").get("published", []):
+    for row in load_if_there("mtp").get("published", []):
         if row["element"] == element and "test" in row:
             yield Point(
                 "MTP in linpot",
@@ -145,7 +139,7 @@ def _published_mtp(element: str) -> Iterator[Point]:
 
 def _families(element: str) -> Iterator[Point]:
     """Other families in linpot; published SNAP stands in the run of GAP, published MTP in mtp."""
-    results = _results("families")
+    results = load_if_there("families")
     costs = {(row["element"], row["family"]): row for row in results.get("cost", [])}
     for row in results.get("accuracy", []):
         name = row["family"]
@@ -167,7 +161,7 @@ def comparison() -> str:
 
 
 def _elements() -> str:
-    gap, own = _results("gap"), _results("zuo2020")
+    gap, own = load_if_there("gap"), load_if_there("zuo2020")
     elements = list(dict.fromkeys(row["element"] for row in own.get("runs", [])))
     if not elements:
         return ""
@@ -237,7 +231,7 @@ def _memory(measured: dict[str, Any]) -> Iterator[str]:
 
 
 def _molecules() -> str:
-    results = _results("rmd17")
+    results = load_if_there("rmd17")
     if not results:
         return ""
     from benchmarks.rmd17 import PUBLISHED as LINEAR_ACE

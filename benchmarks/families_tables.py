@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from benchmarks.record import RESULTS
+from benchmarks.record import load_if_there
 
 Rows = list[dict[str, Any]]
 
@@ -14,7 +13,7 @@ _PUBLISHED = ", published"
 
 def families() -> str:
     """Return what was measured; nothing where it was not."""
-    results = _results("families")
+    results = load_if_there("families")
     parts = [
         _accuracy(results["accuracy"], results.get("cost", [])) if "accuracy" in results else "",
         _speed(results["speed"]) if "speed" in results else "",
@@ -27,19 +26,13 @@ def families() -> str:
 
 def moment_tensors() -> str:
     """Return the generated part of docs/mtp.md; nothing where it was not measured."""
-    results = _results("mtp")
+    results = load_if_there("mtp")
     parts = [
         _published(results["published"]) if "published" in results else "",
         _learning(results["learning"]) if "learning" in results else "",
         _origin(results) if results else "",
     ]
     return "\n\n".join(filter(None, parts))
-
-
-def _results(name: str) -> dict[str, Any]:
-    path = RESULTS / f"{name}.json"
-    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return results
 
 
 def _origin(results: dict[str, Any]) -> str:

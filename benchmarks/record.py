@@ -46,6 +46,11 @@ def load(name: str) -> dict[str, Any]:
     return results
 
 
+def load_if_there(name: str) -> dict[str, Any]:
+    """Return committed results; nothing where it was not measured."""
+    return load(name) if (RESULTS / f"{name}.json").exists() else {}
+
+
 def origin(results: dict[str, Any]) -> str:
     """Return the line below a table that says where its figures come from."""
     machine, versions = results["machine"], results["versions"]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from benchmarks.record import RESULTS
+from benchmarks.record import load_if_there
 
 KEYS = ("force_rmse", "force_rmse_same_basis")
 
 
 def selection() -> str:
     """Return what choices are worth; nothing where it was not measured."""
-    results = _load("selection")
-    if results is None:
+    results = load_if_there("selection")
+    if not results:
         return ""
     lines = [
         f"Fits of {results['n_functions']} functions to {results['chosen']} structures of a pool,",
@@ -54,8 +53,8 @@ def grades() -> str:
 
 
 def _cost() -> str:
-    results = _load("grades")
-    if results is None:
+    results = load_if_there("grades")
+    if not results:
         return ""
     lines = [
         f"Cost on one thread, silicon, cutoff {results['cutoff_A']:g} A (us per atom):",
@@ -89,8 +88,8 @@ def _error_bar_costs(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _heating() -> str:
-    results = _load("heating")
-    if results is None:
+    results = load_if_there("heating")
+    if not results:
         return ""
     lines = [
         f"Silicon ({results['n_atoms']} atoms) heated from 300 to 4000 K in "
@@ -116,11 +115,6 @@ def _heating() -> str:
         lines.append(f"| {title} | {part['structures']} | {error} | {' | '.join(kelvin)} |")
     figure = "![Grades and force errors of heated silicon](figures/heating.svg)"
     return "\n".join([*lines, "", _origin("heating", results), "", figure])
-
-
-def _load(name: str) -> dict[str, Any] | None:
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else None
 
 
 def _both(own: float, same_basis: float) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from benchmarks.comparison_tables import origin
-from benchmarks.record import RESULTS
+from benchmarks.record import load_if_there
 
 
 def measured() -> str:
@@ -14,13 +13,8 @@ def measured() -> str:
     return "\n\n".join(filter(None, [_laws(), _silicon()]))
 
 
-def _results(name: str) -> dict[str, Any]:
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
 def _laws() -> str:
-    results = _results("verify")
+    results = load_if_there("verify")
     if not results:
         return ""
     lines = [
@@ -61,10 +55,10 @@ def _nearest(made: list[dict[str, Any]]) -> str:
 
 
 def _silicon() -> str:
-    results = _results("validation")
+    results = load_if_there("validation")
     if not results:
         return ""
-    known = _results("silicon_references")["settings"]
+    known = load_if_there("silicon_references")["settings"]
     inside, lowest = results["share_inside"], results["lowest_phonon_THz"]
     lines = [
         "### Silicon beside the DFT of its data",

@@ -61,8 +61,8 @@ def test_local_charges_stay_small_where_there_are_no_data():
     data = labelled(molecules(30, 0), model(), "charges")
     unseen = dense(molecules(10, 500))
     free = fit_charges(empty(), data)
-    rows = Moderation.of(free.function, data, unseen).rows(free.function.parameters[0])
-    held = fit_charges(empty(), data, outside=rows)
+    moderation = Moderation.of(free.function, data, unseen)
+    held = fit_charges(empty(), data, moderation=moderation)
     means = {one: values(one.function, unseen)[0] for one in (free, held)}
     # the noise of exact data is that of rounding: the rows count little, and yet they are seen
     assert np.abs(means[held]).max() <= np.abs(means[free]).max()
@@ -77,7 +77,7 @@ def test_local_charges_stay_small_where_there_are_no_data():
             for k, one in enumerate(data)
         ]
     )
-    free, held = fit_charges(empty(), noisy), fit_charges(empty(), noisy, outside=rows)
+    free, held = fit_charges(empty(), noisy), fit_charges(empty(), noisy, moderation=moderation)
     assert np.abs(values(held.function, unseen)[0]).max() < 0.7 * (
         np.abs(values(free.function, unseen)[0]).max()
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from linpot.charges.local_charges import LocalCharges
 from linpot.charges.local_trainee import LocalTrainee
-from linpot.charges.moderation import outside_rows
+from linpot.charges.moderation import Moderation, outside_rows
 from linpot.charges.projection import project
 from linpot.errors import InputError
 from linpot.fitting.factors import FactorSet, TriangularFactor, triangular
@@ -64,7 +64,7 @@ def fit_charges(
     weights: Weights | None = None,
     prior: SmoothnessPrior | None = None,
     penalty: str | float = "evidence",
-    outside: Floats | None = None,
+    moderation: Moderation | None = None,
     fit_shares: bool = True,
     threads: int = 1,
 ) -> LocalCharges:
@@ -84,9 +84,8 @@ def fit_charges(
         Of charges and dipoles.
     prior : SmoothnessPrior, optional
     penalty : {"evidence", "gcv"} or float
-    outside : float64[k, n_parameters], optional
-        Rows of environments without data, whose products with the parameters should be about one
-        at most; see `Moderation`.
+    moderation : Moderation, optional
+        Of the model's function: holds charges in check in environments without data.
     fit_shares : bool
         Needs reference charges with a weight; without, the shares of the model stay.
     threads : int
@@ -109,7 +108,7 @@ def fit_charges(
         )
     if fit_shares and count and weights.charges > 0.0:
         model = model.with_shares(_fitted_shares(model, data, prior, penalty, threads))
-    return _solved(model, data, weights, prior, penalty, outside, threads)
+    return _solved(model, data, weights, prior, penalty, moderation, threads)
 
 
 def _solved(
@@ -118,7 +117,7 @@ def _solved(
     weights: Weights,
     prior: SmoothnessPrior,
     penalty: str | float,
-    outside: Floats | None,
+    moderation: Moderation | None,
     threads: int,
 ) -> LocalCharges:
     trainee = LocalTrainee(model)
@@ -139,8 +138,11 @@ def _solved(
         )
     factor, n_rows = factors.combined(lambda key: weights.of(*key))
     ridge = Ridge(penalty).fit_factor(triangular(factor), n_rows)
-    if outside is not None and len(outside):
-        noise = float(np.sqrt(ridge.noise_variance_))
+    if moderation is not None:
+        noise, outside = (
+            float(np.sqrt(ridge.noise_variance_)),
+            moderation.rows(ridge.coef_ * scales),
+        )
         rows = outside_rows(outside * scales, noise, np.zeros(len(scales)))
         factor, n_rows = np.vstack([factor, rows]), n_rows + len(rows)
         ridge = Ridge(penalty).fit_factor(triangular(factor), n_rows)

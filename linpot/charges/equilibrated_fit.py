@@ -11,7 +11,7 @@ from linpot.charges.charge_fit import charge_rows
 from linpot.charges.equilibrated_charges import EquilibratedCharges
 from linpot.charges.equilibrated_trainee import EquilibratedTrainee
 from linpot.charges.moderation import outside_rows
-from linpot.charges.trust_region import step_within
+from linpot.charges.trust_region import next_reach, step_within
 from linpot.errors import ConvergenceError, InputError
 from linpot.fitting.factors import FactorSet, triangular
 from linpot.fitting.priors import SmoothnessPrior
@@ -21,7 +21,6 @@ from linpot.structures.dataset import Dataset
 Floats = NDArray[np.float64]
 
 _SHORTEST_STEP = 1.0 / 16.0
-_LARGEST_REACH = 16.0  # of a step, in the radii of parameters
 
 
 def fit_equilibrated(
@@ -121,8 +120,7 @@ def fit_equilibrated(
         if not after < before:
             break
         trainee, factor = tried, trial
-        # what was good as a whole may go further next time
-        reach = min(2.0 * reach if length == 1.0 else length * reach, _LARGEST_REACH)
+        reach = next_reach(reach, length)
         say(f"charges, step {number + 1}: objective {after:.6g}")
         if before - after < tolerance * before:
             break

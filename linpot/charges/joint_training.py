@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from linpot.charges.charge_fit import charge_rows
 from linpot.charges.moderation import outside_rows
 from linpot.charges.training import Linearisation, Trainable, Training
-from linpot.charges.trust_region import step_within
+from linpot.charges.trust_region import next_reach, step_within
 from linpot.errors import ConvergenceError
-from linpot.fitting.factors import TriangularFactor, triangular
+from linpot.fitting.factors import TriangularFactor, column_space, triangular
 from linpot.fitting.reference_energies import find_reference_energies
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.rows import RowBuilder
@@ -33,9 +33,7 @@ from linpot.structures.structure import Labels, Structure
 Floats = NDArray[np.float64]
 Own = TypeVar("Own", bound=Trainable)
 
-_RANK = 1e-8  # of the largest singular value: compositions that others decide
 _SHORTEST_STEP = 1.0 / 64.0
-_LEAST_REACH, _LARGEST_REACH = 1.0 / 64.0, 16.0  # of a step, in the radii of parameters
 _CHOOSING = 3  # steps in which the evidence chooses
 _RATIOS = (1e-2, 1e-1, 1.0, 10.0, 100.0)
 
@@ -113,7 +111,9 @@ class JointProblem(Generic[Own]):
                 factor.add(rows[:, :-1], rows[:, -1])
         rows = factor.rows()
         n, m = basis.n_features, n_parameters
-        rest = _without(rows[:, n + m + self._free], np.delete(rows, np.s_[n + m : -1], axis=1))
+        rest = np.delete(rows, np.s_[n + m : -1], axis=1)
+        span, _, _ = column_space(rows[:, n + m + self._free])
+        rest -= span @ (span.T @ rest)
         if not len(self._outside):
             return triangular(rest), factor.n_rows
         if self._noise is None:
@@ -217,13 +217,6 @@ class JointProblem(Generic[Own]):
         return float(ridge.noise_variance_ * max(n_rows, 1) + penalty * (size @ size))
 
 
-def _without(span: Floats, rows: Floats) -> Floats:
-    """Return rows with what columns `span` explain taken off."""
-    left, sizes, _ = np.linalg.svd(span, full_matrices=False)
-    kept = left[:, sizes > _RANK * max(sizes.max(initial=0.0), np.finfo(float).tiny)]
-    return rows - kept @ (kept.T @ rows)
-
-
 def train_jointly(
     trainee: Own,
     training: Training,
@@ -270,24 +263,22 @@ def train_jointly(
         before = problem.objective(factor, n_rows, trainee, penalty, ratio)
         if not objectives:
             objectives.append(before)
-        step, accepted = 1.0, False
-        while step >= _SHORTEST_STEP and not accepted:
+        length = 1.0
+        while True:
             tried = trainee.with_parameters(
-                trainee.parameters + step * (found - trainee.parameters)
+                trainee.parameters + length * (found - trainee.parameters)
             )
             try:
                 trial, _ = problem.factor(tried)
                 after = problem.objective(trial, n_rows, tried, penalty, ratio)
             except ConvergenceError:  # these charges have no stable minimum
                 after = np.inf
-            accepted = after < before
-            step *= 0.5
-        if not accepted:
+            if after < before or length <= _SHORTEST_STEP:
+                break
+            length *= 0.5
+        if not after < before:
             break
-        trainee, factor = tried, trial
-        # what was good as a whole may go further next time
-        reach = 2.0 * reach if step == 0.5 else 2.0 * step * reach
-        reach = min(max(reach, _LEAST_REACH), _LARGEST_REACH)
+        trainee, factor, reach = tried, trial, next_reach(reach, length)
         objectives.append(after)
         training.say(f"step {number + 1}: objective {after:.6g}, penalty {penalty:.3g}")
         if number >= _CHOOSING and before - after < tolerance * before:

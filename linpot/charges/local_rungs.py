@@ -66,23 +66,20 @@ class LocalRung(ChargeRung):
 
     def train(self, training: Training) -> LocalCharges:
         """Fit the charges; see `ChargeRung.train`."""
-
-        def fitted(model: LocalCharges, outside: Floats | None = None) -> LocalCharges:
-            return fit_charges(
-                model,
-                training.data,
-                weights=training.weights,
-                prior=training.prior,
-                outside=outside,
-                threads=training.threads,
-            )
-
-        model = fitted(_empty(self, training))
-        outside = _outside(model, training)
-        model = fitted(model, outside)
+        empty = _empty(self, training)
+        moderation = _moderation(empty, training)
+        model = fit_charges(
+            empty,
+            training.data,
+            weights=training.weights,
+            prior=training.prior,
+            moderation=moderation,
+            threads=training.threads,
+        )
         if not self.joint:
             return model
         beside = training.beside(self.joint_functions, self.joint_charges)
+        outside = moderation.rows(model.function.parameters[0])
         return train_jointly(
             LocalTrainee(model), beside, with_charges=True, outside=outside
         ).trainee.model
@@ -133,7 +130,7 @@ class LatentRung(ChargeRung):
         )
         start = np.append(np.zeros(model.function.basis.n_features), charges)
         trainee = LocalTrainee(model, interactions).with_parameters(start)
-        outside = _outside(trainee.model, training)
+        outside = _moderation(model, training).rows(start)
         return train_jointly(trainee, smaller, outside=outside).trainee.model
 
 
@@ -144,12 +141,8 @@ def _empty(rung: LocalRung | LatentRung, training: Training) -> LocalCharges:
     return LocalCharges(AtomFunction.zero(basis), shares, widths, rung.accuracy)
 
 
-def _outside(model: LocalCharges, training: Training) -> Floats:
-    """Return rows that hold charges in check where there are no data."""
-    moderation = Moderation.of(
-        model.function, training.data, training.unseen, threads=training.threads
-    )
-    return moderation.rows(model.function.parameters[0])
+def _moderation(model: LocalCharges, training: Training) -> Moderation:
+    return Moderation.of(model.function, training.data, training.unseen, threads=training.threads)
 
 
 def _check_sizes(n_functions: int, body_order: int, joint_functions: int) -> None:

@@ -65,6 +65,8 @@ class Moderation:
         unseen : sequence of Structure
         threads : int
         """
+        if not unseen:
+            data = ()  # nothing will be asked of it
         n, n_species = function.n_parameters, len(function.basis.elements)
         sums, counts, squares = np.zeros((n_species, n)), np.zeros(n_species), np.zeros((n, n))
         for design, species in _designs(function, data, threads):

@@ -11,6 +11,7 @@ from linpot.fitting.ridge import Ridge
 Floats = NDArray[np.float64]
 
 _FIRST_HOLD, _GROWTH, _MOST = 1e-3, 4.0, 16
+_LEAST_REACH, _LARGEST_REACH = 1.0 / 64.0, 16.0
 
 
 def step_within(
@@ -67,3 +68,18 @@ def step_within(
             break
         hold = max(_GROWTH * hold, _FIRST_HOLD)
     return found, ridge
+
+
+def next_reach(reach: float, length: float) -> float:
+    """
+    Return how far the next step may go, over the radii of parameters.
+
+    Parameters
+    ----------
+    reach : float
+        Of the last step.
+    length : float
+        The part of it that was taken. What was good as a whole may go further next time.
+    """
+    further = 2.0 * reach if length == 1.0 else length * reach
+    return min(max(further, _LEAST_REACH), _LARGEST_REACH)

@@ -22,6 +22,7 @@ from linpot.parallel import one_blas_thread
 Floats = NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
 _BLOCK = 32  # columns per Householder block; 16 to 64 measured alike
+_RANK = 1e-8  # of the largest singular value: below, columns are decided by others
 _SLAB = 2048  # rows that wait for a factorisation: enough for its speed, little memory
 
 
@@ -183,6 +184,26 @@ def triangular(rows: Floats) -> Floats:
     n_columns = rows.shape[1]
     copy = np.array(rows, order="F")
     return np.triu(update_factor(np.zeros((n_columns, n_columns), order="F"), copy))
+
+
+def column_space(columns: Floats) -> tuple[Floats, Floats, Floats]:
+    """
+    Return the singular value decomposition of columns, without what others of them decide.
+
+    Parameters
+    ----------
+    columns : float64[n_rows, n_columns]
+
+    Returns
+    -------
+    left : float64[n_rows, rank]
+        An orthonormal basis of what the columns span.
+    sizes : float64[rank]
+    right : float64[rank, n_columns]
+    """
+    left, sizes, right = np.linalg.svd(columns, full_matrices=False)
+    kept = sizes > _RANK * max(sizes.max(initial=0.0), np.finfo(float).tiny)
+    return left[:, kept], sizes[kept], right[kept]
 
 
 def shift_target(factor: Floats, coefficients: Floats) -> Floats:

@@ -271,12 +271,13 @@ def gather_rows(
         folds=fold_of,
         progress=monitor.advance,
     )
-    restraints = plan.restraints
     if fits_energies_jointly(settings, reference):
-        if restraints is not None and settings.restraint is None:
-            restraints = restraints.with_open_energies()
         scales = settings.prior.scales(plan.basis)
         factors, reference = with_joint_energies(factors, reference, settings, scales)
+    restraints = plan.restraints
+    is_open = settings.charges is not None or JOINT in reference.sources.values()
+    if restraints is not None and settings.restraint is None and is_open:
+        restraints = restraints.with_open_energies()
     session = FitSession(
         builder, plan.baseline, reference, factors, settings, merged=plan.estimate.merged
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from linpot.fitting.factors import FactorSet, triangular
+from linpot.fitting.factors import FactorSet, column_space, triangular
 from linpot.fitting.reference_energies import LEAST_SQUARES, ReferenceEnergies
 from linpot.fitting.ridge import Ridge
 from linpot.workflow.keys import Key, weight_of
@@ -16,7 +16,6 @@ from linpot.workflow.settings import FitSettings
 Floats = NDArray[np.float64]
 
 JOINT = "fitted with the functions"
-_RANK = 1e-8  # singular values of compositions below this share of the largest are open
 
 
 def fits_energies_jointly(settings: FitSettings, reference: ReferenceEnergies) -> bool:
@@ -63,15 +62,13 @@ def with_joint_energies(
     n = len(scales)
     X, y = factor[:, :n] * scales, factor[:, -1]
     one_body = factor[:, n:-1] * free
-    left, sizes, right = np.linalg.svd(one_body, full_matrices=False)
-    kept = sizes > _RANK * max(sizes.max(initial=0.0), np.finfo(float).tiny)
-    if n_rows == 0 or not kept.any():
+    span, sizes, right = column_space(one_body)  # compositions may leave some of it open
+    if n_rows == 0 or not len(sizes):
         return factors, reference
-    span = left[:, kept]
     rest = np.column_stack([X, y])
     rest -= span @ (span.T @ rest)
     ridge = Ridge(settings.penalty).fit_factor(triangular(rest), n_rows)
-    shifts = right[kept].T @ ((span.T @ (y - X @ ridge.coef_)) / sizes[kept])
+    shifts = right.T @ ((span.T @ (y - X @ ridge.coef_)) / sizes)
     found = replace(
         reference,
         values={s: reference.values[s] + float(e) for s, e in zip(elements, shifts, strict=True)},

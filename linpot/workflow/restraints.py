@@ -26,7 +26,7 @@ from linpot.workflow.dense_environments import N_ATOMS
 
 GROUP = "restraint"
 RESTRAINT = 10.0  # 1/eV: weight of dimers
-OPEN = 0.01  # of that weight, where E0 is fitted with the functions
+OPEN = 0.01  # of that weight, where E0 is fitted with the functions or charges are trained
 N_DISTANCES = 12
 SOFTNESS = 2.0 / 3.0  # eV, by which the energy of an atom may differ from the mean without a wall
 SHARE = 1.0 / 6.0  # of the repulsion of an atom, by which it may differ beside that
@@ -62,7 +62,7 @@ class Restraints:
         return replace(self, labelled=self.labelled + more.labelled, dense=self.dense + more.dense)
 
     def with_open_energies(self) -> Restraints:
-        """Return those of a fit that finds E0: dimers would decide about the zero of energies."""
+        """Return those of a fit with E0 or charges of its own: dimers would decide about both."""
         softer = [replace(s, weight=OPEN * s.weight) for s in self.labelled]
         return replace(self, labelled=softer)
 

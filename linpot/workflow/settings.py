@@ -84,7 +84,7 @@ class FitSettings:
     restraint : float or None, 1/eV
         Weight of dimers below the shortest distances on which the learned part should vanish, so
         that the default repulsion rules there; 0 for none. None takes 10, or 0.1 where E0 is fitted
-        with the functions, whose zero it would decide.
+        with the functions, whose zero it would decide, and beside trained charges.
     dense_restraint : float
         Strength with which the learned part is kept from overwhelming the repulsion in
         environments denser than the data; 0 for none. See `Restraints`.
