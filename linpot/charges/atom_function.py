@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -15,9 +15,11 @@ from linpot.basis.basis import Basis
 from linpot.checks import finite_array
 from linpot.model.basis_state import basis_from_state, basis_state
 from linpot.model.feature_engine import FeatureEngine
+from linpot.model.packing import pack
 from linpot.model.pair_batch import PairBatch
 from linpot.model.prediction import Predictions
 from linpot.parallel import run_tasks
+from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
 
@@ -170,6 +172,21 @@ class AtomFunction:
             rows[own, a:b] = features
         rows[np.arange(batch.n_atoms), n + batch.species] = 1.0
         return rows
+
+    def designs(
+        self, structures: Iterable[Structure], *, threads: int = 1
+    ) -> Iterator[tuple[Structure, Floats, NDArray[np.int64]]]:
+        """
+        Yield structures with their `design`, and the number of the species of every atom.
+
+        Parameters
+        ----------
+        structures : iterable of Structure
+        threads : int
+        """
+        for structure in structures:
+            batch = pack([structure], self.basis.elements, self.cutoffs)
+            yield structure, self.design(batch, threads=threads), batch.species
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Return header and arrays."""

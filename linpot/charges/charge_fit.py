@@ -17,7 +17,6 @@ from linpot.fitting.factors import FactorSet, TriangularFactor, triangular
 from linpot.fitting.priors import SmoothnessPrior
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.weights import Weights
-from linpot.model.packing import pack
 from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure
 
@@ -124,7 +123,7 @@ def _solved(
     scales = trainee.scales(prior)
     factors: FactorSet[Key] = FactorSet(len(scales) + 1)
     informative = False
-    for structure, design in _designs(model, data, threads):
+    for structure, design, _ in model.function.designs(data, threads=threads):
         shares = model.shares_of(structure)
         columns = project(design * scales, shares, 0.0)
         for name, X, y in charge_rows(structure, columns, shares * structure.net_charge):
@@ -165,10 +164,9 @@ def _fitted_shares(
     n, starts = model.function.basis.n_features, model.function.basis.feature_offsets
     columns = [[*range(a, b), n + z] for z, (a, b) in enumerate(pairwise(starts))]
     factors = [TriangularFactor(len(own) + 1) for own in columns]
-    for structure, design in _designs(model, data, threads):
+    for structure, design, species in model.function.designs(data, threads=threads):
         if structure.labels.charges is None:
             continue
-        species = model.species_of(structure)
         for z in np.unique(species).tolist():
             atoms, own = species == z, columns[z]
             X = design[np.ix_(np.flatnonzero(atoms), own)] * scales[own]
@@ -184,11 +182,3 @@ def _fitted_shares(
     largest = float(variances.max()) or 1.0
     shares = np.maximum(variances / largest, _LEAST_SHARE)
     return dict(zip(model.elements, shares.tolist(), strict=True))
-
-
-def _designs(
-    model: LocalCharges, data: Iterable[Structure], threads: int
-) -> Iterator[tuple[Structure, Floats]]:
-    for structure in data:
-        batch = pack([structure], model.elements, model.function.cutoffs)
-        yield structure, model.function.design(batch, threads=threads)

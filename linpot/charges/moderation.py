@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from linpot.charges.atom_function import AtomFunction
 from linpot.fitting.factors import TriangularFactor
-from linpot.model.packing import pack
 from linpot.structures.structure import Structure
 
 Floats = NDArray[np.float64]
@@ -69,14 +68,14 @@ class Moderation:
             data = ()  # nothing will be asked of it
         n, n_species = function.n_parameters, len(function.basis.elements)
         sums, counts, squares = np.zeros((n_species, n)), np.zeros(n_species), np.zeros((n, n))
-        for design, species in _designs(function, data, threads):
+        for _, design, species in function.designs(data, threads=threads):
             np.add.at(sums, species, design)
             counts += np.bincount(species, minlength=n_species)
             squares += design.T @ design
         means = sums / np.maximum(counts, 1.0)[:, None]
         n_seen = max(float(counts.sum()), 1.0)
         elsewhere = TriangularFactor(n)
-        for design, species in _designs(function, unseen, threads):
+        for _, design, species in function.designs(unseen, threads=threads):
             known = counts[species] > 0.0
             away = (design - means[species])[known]
             elsewhere.add(away[:, :-1], away[:, -1])
@@ -101,14 +100,6 @@ class Moderation:
         if variance <= _SAME * square:
             return np.zeros((0, len(parameters)))
         return self.unseen / np.sqrt(variance)
-
-
-def _designs(
-    function: AtomFunction, structures: Iterable[Structure], threads: int
-) -> Iterable[tuple[Floats, NDArray[np.int64]]]:
-    for structure in structures:
-        batch = pack([structure], function.basis.elements, function.cutoffs)
-        yield function.design(batch, threads=threads), batch.species
 
 
 def outside_rows(rows: Floats, noise: float, parameters: Floats) -> Floats:
