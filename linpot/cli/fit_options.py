@@ -50,6 +50,12 @@ _OPTIONS = (
         "--tune tries it.",
     ),
     click.option(
+        "--candidates",
+        type=Value("N", parse_n_functions),
+        help="Keep, of so many functions, those that differ most on the data, before any rows are "
+        "made. For molecules: four times --n-functions.",
+    ),
+    click.option(
         "--max-degree",
         type=Value("D", parse_max_degree),
         help="Largest polynomial degree instead: one, or one per body order '16,12,10,8'.",
@@ -218,8 +224,9 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
             raise InputError("`us_per_atom` needs `tune`; give --tune, or --n-functions instead")
         if n_functions is not None:
             raise InputError("only one of `n_functions` and `us_per_atom` must be given, got both")
-        if options["choose_from"] is not None:
-            raise InputError("only one of `choose_from` and `us_per_atom` must be given, got both")
+        for name in ("choose_from", "candidates"):
+            if options[name] is not None:
+                raise InputError(f"only one of `{name}` and `us_per_atom` must be given, got both")
     if parse_family(options["family"]) is not None:
         for name in ("n_functions", "body_order"):
             if options[name] is not None:
@@ -229,6 +236,7 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
         mixing=options["mixtures"],
         n_functions=500 if n_functions is None else n_functions,
         choose_from=options["choose_from"],
+        candidates=options["candidates"],
         max_degree=max_degree,
         cutoff=options["cutoff"],
         body_order=5 if options["body_order"] is None else options["body_order"],

@@ -77,6 +77,7 @@ def settings_text(
         "# Functions per element: more are more accurate and slower, in proportion.",
         f"n_functions = {choices.n_functions}",
         "# choose_from = " + str(2 * choices.n_functions) + "  # make more, keep the best",
+        "# candidates = " + str(4 * choices.n_functions) + "  # for molecules: keep what differs",
         "# tune = true  # search for cutoff, weights and body order first",
         "# tune_minutes = 5.0",
         "body_order = 5  # 2: pairs only; 5 is enough for nearly everything",

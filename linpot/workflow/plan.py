@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from linpot.basis.basis import Basis, Specification
 from linpot.basis.families import build_basis, parse_family
@@ -17,6 +17,7 @@ from linpot.workflow.baseline import build_baseline, parse_baseline, wall_of
 from linpot.workflow.defaults import TAPER_START, Distances, default_radial
 from linpot.workflow.dense_environments import dense_environments
 from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
+from linpot.workflow.independent import independent_functions
 from linpot.workflow.restraints import RESTRAINT, Restraints, wall_dimers
 from linpot.workflow.settings import FitSettings
 
@@ -80,9 +81,19 @@ def plan_fit(
     elements = symbols_of(train.elements)
     distances = survey_distances(train, elements)
     specification = specify_basis(distances, settings, elements)
-    wanted = sum(specification.functions_of(symbol) or 0 for symbol in elements)
-    refuse_too_many_columns(wanted, settings.memory_limit)
-    basis = build_basis(specification)
+    wanted = {symbol: specification.functions_of(symbol) or 0 for symbol in elements}
+    refuse_too_many_columns(sum(wanted.values()), settings.memory_limit)
+    if settings.candidates is None:
+        basis = build_basis(specification)
+    else:
+        many = replace(settings, n_functions=settings.candidates, choose_from=None)
+        basis = independent_functions(
+            specify_basis(distances, many, elements),
+            train,
+            wanted,
+            settings.prior,
+            memory_limit=settings.memory_limit,
+        )
     baseline = build_baseline(parse_baseline(settings.baseline), distances, elements)
     estimate = estimate_fit(
         basis,
@@ -105,7 +116,7 @@ def plan_fit(
 def specify_basis(
     distances: Distances, settings: FitSettings, elements: tuple[str, ...]
 ) -> Specification:
-    """Return the basis that settings stand for, given the distances of the data."""
+    """Return the basis that settings stand for, given the distances; `candidates` add nothing."""
     radial = default_radial(distances, settings.cutoff, settings.decay, settings.taper)
     family = parse_family(settings.family)
     if family is not None:

@@ -29,6 +29,7 @@ BACKENDS = ("threads", "processes", "dask")
 _OF_ACE = (
     "n_functions",
     "choose_from",
+    "candidates",
     "max_degree",
     "body_order",
     "angular_weight",
@@ -54,6 +55,9 @@ class FitSettings:
     choose_from : int or mapping of str to int, optional
         Functions to choose `n_functions` from, by backward elimination: see `choose_functions`.
         Accuracy comes close to that of all of them, rows take their time and memory.
+    candidates : int or mapping of str to int, optional
+        Functions of which those are taken that differ most on the data, before any rows are made:
+        see `independent_functions`. For molecules: four times what is to be left.
     max_degree : float, sequence or mapping, optional
         Degrees instead of a number of functions; see `BasisSpecification`.
     body_order : int
@@ -108,6 +112,7 @@ class FitSettings:
     family: str | Family = "ace"
     n_functions: int | Mapping[str, int] = 500
     choose_from: int | Mapping[str, int] | None = None
+    candidates: int | Mapping[str, int] | None = None
     max_degree: Degrees | Mapping[str, Degrees] | None = None
     body_order: int = 5
     cutoff: float | Mapping[str, float] | None = None
@@ -143,8 +148,9 @@ class FitSettings:
         checks.positive("memory_limit", self.memory_limit, "number of GB")
         if "://" not in self.backend:
             checks.one_of("backend", self.backend, BACKENDS)
-        if self.choose_from is not None and self.max_degree is not None:
-            raise InputError("only one of `choose_from` and `max_degree` must be given, got both")
+        for name in ("choose_from", "candidates"):
+            if getattr(self, name) is not None and self.max_degree is not None:
+                raise InputError(f"only one of `{name}` and `max_degree` must be given, got both")
         if self.choose_from is not None and self.solver != "ridge":
             raise InputError(f"`choose_from` needs a ridge solver, got {self.solver!r}")
         if parse_family(self.family) is not None:
@@ -191,9 +197,8 @@ class FitSettings:
         return {
             "family": self.family_name,
             "family_choices": None if family is None else asdict(family),  # type: ignore[call-overload]
-            "choose_from": dict(self.choose_from)
-            if isinstance(self.choose_from, Mapping)
-            else self.choose_from,
+            "choose_from": _counts(self.choose_from),
+            "candidates": _counts(self.candidates),
             "body_order": self.body_order,
             "mixing": None if self.mixing is None else self.mixing.as_dict(),
             "taper": None if self.taper is None else list(self.taper),
@@ -210,6 +215,10 @@ class FitSettings:
             "dense_restraint": self.dense_restraint,
             "seed": self.seed,
         }
+
+
+def _counts(counts: int | Mapping[str, int] | None) -> int | dict[str, int] | None:
+    return dict(counts) if isinstance(counts, Mapping) else counts
 
 
 def _written(charges: ChargeRung | EnergyModel | None) -> Any:
