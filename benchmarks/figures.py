@@ -304,8 +304,9 @@ def draw_families(path: Path, results: dict[str, Any]) -> None:
                     fontsize=7, color=color,
                 )  # fmt: skip
         ax.set(xscale="log", yscale="log", xlabel="us per atom, one thread", title=element)
-        ax.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%.2f"))
-        ax.yaxis.set_minor_formatter(mpl.ticker.FormatStrFormatter("%.2f"))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+            axis.set_minor_formatter(mpl.ticker.FormatStrFormatter("%g"))
         ax.tick_params(which="both", labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("MAE of test forces (eV/A)")
