@@ -74,6 +74,7 @@ from linpot.workflow.error_bars import fit_with_error_bars
 from linpot.workflow.fit import FitResult, prepare_fit, run_fit
 from linpot.workflow.linear_baseline import LinearFit, fit_coefficients
 from linpot.workflow.noise_levels import NoiseLevels, choose_prior, find_noise_levels
+from linpot.workflow.penalty_by_folds import penalty_by_folds
 from linpot.workflow.report import write_report
 from linpot.workflow.selection import Selection, basis_for_pool, select
 from linpot.workflow.session import FitSession
@@ -170,6 +171,7 @@ __all__ = [
     "learned_part",
     "load",
     "merge_data",
+    "penalty_by_folds",
     "prepare_fit",
     "read_dataset",
     "read_lammps",

@@ -135,3 +135,22 @@ def test_what_cannot_be_chosen_is_refused(data, changes, message):
 def test_degrees_leave_nothing_to_choose():
     with pytest.raises(InputError, match="only one of `candidates` and `max_degree`"):
         replace(SETTINGS, max_degree=8.0)
+
+
+def test_the_penalty_by_folds_predicts_other_structures_better_than_the_evidence():
+    few, test = shaken(8, seed=5), shaken(30, seed=6)
+    settings = replace(SETTINGS, n_functions=80, candidates=320)
+    penalty = linpot.penalty_by_folds(few, settings)
+    chosen = linpot.run_fit(few, test=test, settings=replace(settings, penalty=penalty))
+    plain = linpot.run_fit(few, test=test, settings=settings)
+    forces = [r.test["all"]["forces"]["mae"] for r in (chosen, plain)]
+    energy = [r.test["all"]["energy"]["mae"] for r in (chosen, plain)]
+    # 224 rows and up to 240 functions; folds compare the product of both errors
+    assert forces[0] * energy[0] < forces[1] * energy[1]
+
+
+def test_a_penalty_by_folds_wants_ridge_and_structures(data):
+    with pytest.raises(InputError, match="`solver` must be one of ridge, got 'ard'"):
+        linpot.penalty_by_folds(data, replace(SETTINGS, solver="ard"))
+    with pytest.raises(InputError, match="at least 5 structures, got 3"):
+        linpot.penalty_by_folds(data[:3], SETTINGS)

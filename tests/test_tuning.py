@@ -192,7 +192,11 @@ def test_unknown_names_and_little_data_are_refused(data):
 @pytest.mark.parametrize("direction", DIRECTIONS, ids=lambda d: d.name)
 def test_a_step_up_and_down_changes_one_setting(data, direction):
     distances = plan_fit(data, SMALL).distances
-    starts = {"choose_from": {"choose_from": 60}, "taper": {"taper": (0.6, 0.8)}}
+    starts = {
+        "choose_from": {"choose_from": 60},
+        "candidates": {"candidates": 120},
+        "taper": {"taper": (0.6, 0.8)},
+    }
     begin = replace(SMALL, **starts.get(direction.holds, {}))  # there is no way up from the others
     up = direction.move(begin, 1.0, distances)
     down = direction.move(begin, -1.0, distances)
@@ -210,6 +214,11 @@ def test_directions_end_where_settings_do():
     assert choice.move(SMALL, 1.0, {}).choose_from == 60
     assert choice.move(replace(SMALL, choose_from=60), -1.0, {}) == SMALL
     assert choice.move(replace(SMALL, choose_from=90), 1.0, {}) is None
+    differ = next(d for d in DIRECTIONS if d.holds == "candidates")
+    assert differ.move(SMALL, -1.0, {}) is None
+    assert differ.move(SMALL, 1.0, {}).candidates == 120
+    assert differ.move(replace(SMALL, candidates=120), -1.0, {}) == SMALL
+    assert differ.move(replace(SMALL, candidates=240), 1.0, {}) is None
     order, taper = (next(d for d in DIRECTIONS if d.name == n) for n in ("body order", "taper"))
     assert order.move(replace(SMALL, body_order=6), 1.0, {}) is None
     assert order.move(replace(SMALL, body_order=3), -1.0, {}) is None

@@ -19,7 +19,7 @@ from linpot.workflow.trials import Trial, describe_errors, tuning_memory
 from linpot.workflow.tuning import run_tuning
 from linpot.workflow.tuning_result import CRITERIA, TuningResult
 
-_HELD = ("cutoff", "body_order", "weights", "choose_from")
+_HELD = ("cutoff", "body_order", "weights", "choose_from", "candidates")
 """Options that are settings which tuning would change."""
 
 _ENDED = {

@@ -18,6 +18,7 @@ from linpot.workflow.settings import FitSettings
 Move = Callable[[FitSettings, float, Distances], FitSettings | None]
 BODY_ORDERS = (3, 6)
 _MOST_TO_CHOOSE_FROM = 3  # times the functions that are kept
+_CANDIDATES = (1, 4, 8)  # times the functions that are kept
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,32 @@ def _choose_from(settings: FitSettings, step: float, distances: Distances) -> Fi
     times = round(settings.columns_per_function) + int(step)
     if not 1 <= times <= _MOST_TO_CHOOSE_FROM:
         return None
+    return replace(settings, choose_from=_times(settings, times))
+
+
+def _candidates(settings: FitSettings, step: float, distances: Distances) -> FitSettings | None:
+    """Take those that differ of so many times the functions that are kept."""
+    times = _CANDIDATES.index(_candidates_per_function(settings)) + int(step)
+    if not 0 <= times < len(_CANDIDATES):
+        return None
+    return replace(settings, candidates=_times(settings, _CANDIDATES[times]))
+
+
+def _candidates_per_function(settings: FitSettings) -> int:
+    """Return the one of `_CANDIDATES` that is nearest to what settings have."""
+    made, kept = (_mean(n) for n in (settings.candidates or 0, settings.n_functions))
+    return min(_CANDIDATES, key=lambda times: abs(times - made / kept))
+
+
+def _times(settings: FitSettings, times: int) -> int | dict[str, int] | None:
+    """Return so many times the functions that are kept; None for once."""
     n = settings.n_functions
     many = {s: times * v for s, v in n.items()} if isinstance(n, Mapping) else times * n
-    return replace(settings, choose_from=None if times == 1 else many)
+    return None if times == 1 else many
+
+
+def _mean(counts: int | Mapping[str, int]) -> float:
+    return sum(counts.values()) / len(counts) if isinstance(counts, Mapping) else float(counts)
 
 
 DIRECTIONS = (
@@ -164,6 +188,14 @@ DIRECTIONS = (
         True,
         _offsets,
         lambda s, _: _in_words(s.degree_offsets),
+    ),
+    Direction(
+        "candidates",
+        "candidates",
+        True,
+        _candidates,
+        lambda s, _: f"{_candidates_per_function(s)} times as many as are kept",
+        whole=True,
     ),
     Direction(
         "cutoff",

@@ -187,6 +187,13 @@ class FoldedFit:
         errors: GroupErrors = summarise_residuals(residuals())["all"]
         return errors, self._of_labels(solution.solver["log_evidence"], settings)
 
+    def penalty(self, settings: FitSettings) -> float:
+        """Return the penalty that the rule of the settings chooses on all folds."""
+        changes: dict[str, Any] = {"weights": settings.weights, "prior": settings.prior}
+        found = self._complete.solve(penalty=settings.penalty, **changes).penalty
+        assert found is not None  # `check_tunable` wants ridge
+        return found
+
     def _of_labels(self, log_evidence: float | None, settings: FitSettings) -> float:
         """Take the units of weights out of an evidence: each row was multiplied by its weight."""
         if log_evidence is None:

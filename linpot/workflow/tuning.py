@@ -114,7 +114,7 @@ def run_tuning(
         model = CostModel(train)
         sized = partial(model.sized, us_per_atom=us_per_atom)
         settings = sized(settings)
-        hold = [*hold, _CHOICE]  # what chosen functions cost is not known before
+        hold = [*hold, _CHOICE, "candidates"]  # what chosen functions cost is not known before
     refuse_charges(settings, "the search for settings")
     plan = plan_fit(train, settings, folds=FOLDS)
     check_tunable(settings, plan)
