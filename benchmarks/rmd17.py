@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 import linpot
-from benchmarks.record import RESULTS, data_folder, write_results
+from benchmarks.record import RESULTS, commit, data_folder, write_results
 
 MOLECULES = ("ethanol", "aspirin", "azobenzene")
 SIZES = (1000, 50)
@@ -67,6 +67,7 @@ def measure(molecule: str, n_train: int, recipe: dict[str, Any], threads: int) -
     return {
         "molecule": molecule,
         "n_train": n_train,
+        "commit": commit(),
         "recipe": {
             **recipe,
             "prior": recipe["prior"].as_dict(),
