@@ -1,4 +1,4 @@
-"""A Behler-Parrinello network of one element in torch and its training, for `benchmarks.network`."""
+"""A Behler-Parrinello network of one element and its training, for `benchmarks.network`."""
 
 from __future__ import annotations
 
