@@ -57,7 +57,7 @@ class Point(NamedTuple):
 def points(element: str) -> list[Point]:
     """Return what was measured of an element, linpot by size, then others."""
     own = list(_gap_run(element)) or list(_elements_run(element))
-    return [*own, *_published_mtp(element), *_families(element)]
+    return [*own, *_networks(element), *_published_mtp(element), *_families(element)]
 
 
 def _gap_run(element: str) -> Iterator[Point]:
@@ -124,6 +124,51 @@ def _published(run: dict[str, Any], name: str, us: float, program: str) -> Point
     )
 
 
+def _networks(element: str) -> Iterator[Point]:
+    """Give published and trained networks; excluded ones stand below the table."""
+    rows = load_if_there("network").get("elements", {}).get(element, {})
+    if "published" in rows:
+        row = rows["published"]
+        yield Point(
+            "network",
+            f"Behler-Parrinello network, published file, {row['n_parameters']} weights",
+            1e3 * row["test"]["energy_mae"],
+            row["test"]["forces_mae"],
+        )
+    row = rows.get("trained")
+    if row is not None and not row.get("beyond"):
+        yield Point(
+            "network",
+            f"Behler-Parrinello network, trained here, {row['n_parameters']} weights",
+            1e3 * row["test"]["energy_mae"],
+            row["test"]["forces_mae"],
+            made=f"{row['cpu_seconds']:.0f} s, {row['peak_memory_GB']:.2f} GB",
+        )
+
+
+def _training(elements: list[str]) -> Iterator[str]:
+    """Say how the training of networks ended, and which are left out."""
+    known = load_if_there("network").get("elements", {})
+    for element in elements:
+        row = known.get(element, {}).get("trained")
+        if row is None:
+            continue
+        end = (
+            f"stalled after {row['epochs']} epochs"
+            if row["stalled"]
+            else f"stopped at its limit of {row['training']['minutes']:.0f} minutes, "
+            f"{row['epochs']} epochs"
+        )
+        text = f"* {element}: the network trained here {end}"
+        if row.get("beyond"):
+            text += (
+                f"; at {1e3 * row['test']['energy_mae']:.2f} meV/atom and "
+                f"{row['test']['forces_mae']:.4f} eV/A it is beyond 1.5 times the error of the "
+                "published network and left out"
+            )
+        yield f"{text}."
+
+
 def _published_mtp(element: str) -> Iterator[Point]:
     for row in load_if_there("mtp").get("published", []):
         if row["element"] == element and "test" in row:
@@ -157,7 +202,7 @@ def _families(element: str) -> Iterator[Point]:
 
 def comparison() -> str:
     """Return the generated part of docs/benchmarks.md."""
-    return "\n\n".join(filter(None, [_elements(), _molecules()]))
+    return "\n\n".join(filter(None, [_elements(), _molecules(), _hotter()]))
 
 
 def _elements() -> str:
@@ -188,11 +233,15 @@ def _elements() -> str:
     missing = [element for element in elements if element not in measured]
     if missing:
         lines += ["", f"GAP has not been measured beside linpot for {', '.join(missing)} yet."]
+    networks = load_if_there("network")
+    if told := list(_training(elements)):
+        lines += ["", "Training of networks ended when the error of a held-out tenth stalled:"]
+        lines += ["", *told]
     lines += ["", "Published errors have two decimals; smaller differences are not counted:"]
     lines += ["", *_verdicts(elements), *_memory(measured), ""]
     if "Si" in measured:
         lines += ["![Errors against cost for silicon](figures/accuracy_cost.png)", ""]
-    return "\n".join([*lines, *(origin(results) for results in (gap, own) if results)])
+    return "\n".join([*lines, *(origin(r) for r in (gap, own, networks) if r)])
 
 
 def _verdicts(elements: list[str]) -> Iterator[str]:
@@ -251,6 +300,39 @@ def _molecules() -> str:
         lines.append(
             f"| {run['molecule']} | {run['n_train']} | {counts} | "
             f"{run['energy_mae_meV']:.1f} / {run['forces_mae_meV_A']:.1f} | {energy} / {forces} | "
+            f"{run['cpu_seconds']:.0f} s, {run['peak_memory_GB']:.1f} GB |"
+        )
+    return "\n".join([*lines, "", origin(results)])
+
+
+def _hotter() -> str:
+    """3BPA: trained at 300 K, judged up to 1200 K."""
+    results = load_if_there("bpa")
+    if not results:
+        return ""
+    kelvin = list(results["runs"][0]["test"])
+    lines = [
+        "### 3BPA: trained at 300 K",
+        "",
+        "RMSE of energies (meV) / forces (meV/A) of the whole molecule at each temperature. The "
+        "test files are proxies,",
+        "cut from the mixed-temperature training file: compare within the table only.",
+        "",
+        "| | structures | " + " | ".join(f"{t} K" for t in kelvin) + " | fit: CPU time, memory |",
+        "|---|---" + "|---" * len(kelvin) + "|---|",
+    ]
+    for run in results["runs"]:
+        name = run["method"]
+        if "n_functions" in run:
+            name += f", {run['recipe']['n_functions']} functions an element"
+        else:
+            name += f", {sum(run['n_sparse'].values())} sparse points"
+        errors = " | ".join(
+            f"{run['test'][t]['energy_rmse_meV']:.1f} / {run['test'][t]['forces_rmse_meV_A']:.1f}"
+            for t in kelvin
+        )
+        lines.append(
+            f"| {name} | {run['n_train']} | {errors} | "
             f"{run['cpu_seconds']:.0f} s, {run['peak_memory_GB']:.1f} GB |"
         )
     return "\n".join([*lines, "", origin(results)])

