@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from linpot.curation.check import check_data
 from linpot.curation.finding import CheckResult
 
 NAME = "data_check"
+Files = tuple[list[str], list[str]]
+Spoil = Callable[[Path, Path], Files]
 
 # Training files, test files, and what the descriptions of the sets themselves say of them.
 SETS: dict[str, tuple[list[str], list[str], list[str]]] = {
@@ -132,9 +135,9 @@ def main() -> None:
             show(name, clean[name])
             write_results(NAME, {"as_published": clean, "spoilt": spoilt})
     if not wanted or "spoilt" in wanted:
-        for name, make in SPOILT.items():
+        for name, (make, planted) in SPOILT.items():
             with tempfile.TemporaryDirectory() as folder:
-                spoilt[name] = row(*make(root, Path(folder)))
+                spoilt[name] = row(*make(root, Path(folder))) | {"planted": planted}
             show(name, spoilt[name])
             write_results(NAME, {"as_published": clean, "spoilt": spoilt})
 
@@ -179,7 +182,7 @@ def write(folder: Path, name: str, images: list[Atoms]) -> str:
     return str(path)
 
 
-def exchanged_silicon(root: Path, folder: Path) -> tuple[list[str], list[str]]:
+def exchanged_silicon(root: Path, folder: Path) -> Files:
     """Exchange yz and xz in all groups but Elastic, as in the published files."""
     order = [0, 1, 2, 4, 3, 5]
     paths = []
@@ -204,7 +207,7 @@ def _alloy(root: Path) -> list[Atoms]:
     return list(ase.io.read(root / "agau_vasp/train.extxyz.gz", ":"))
 
 
-def stress_sign(root: Path, folder: Path) -> tuple[list[str], list[str]]:
+def stress_sign(root: Path, folder: Path) -> Files:
     """Change the sign of the stresses of one group."""
     group = "train-standard-Ag1"
     images = [
@@ -214,7 +217,7 @@ def stress_sign(root: Path, folder: Path) -> tuple[list[str], list[str]]:
     return [write(folder, "AgAu.extxyz", images)], []
 
 
-def force_sign(root: Path, folder: Path) -> tuple[list[str], list[str]]:
+def force_sign(root: Path, folder: Path) -> Files:
     """Change the sign of the forces of one group."""
     group = "train-standard-Au1"
     images = [
@@ -224,13 +227,13 @@ def force_sign(root: Path, folder: Path) -> tuple[list[str], list[str]]:
     return [write(folder, "AgAu.extxyz", images)], []
 
 
-def all_signs(root: Path, folder: Path) -> tuple[list[str], list[str]]:
+def all_signs(root: Path, folder: Path) -> Files:
     """Change the sign of all forces and of all stresses."""
     images = [changed(a, forces=-a.get_forces(), stress=-a.get_stress()) for a in _alloy(root)]
     return [write(folder, "AgAu.extxyz", images)], []
 
 
-def planted(root: Path, folder: Path) -> tuple[list[str], list[str]]:
+def copied(root: Path, folder: Path) -> Files:
     """Plant 3 exact duplicates, 3 turned ones with atoms in another order, and 4 overlaps."""
     images = list(ase.io.read(root / "xtb_nacl/train.extxyz.gz", ":"))
     test = list(ase.io.read(root / "xtb_nacl/test.extxyz.gz", ":"))
@@ -254,12 +257,13 @@ def planted(root: Path, folder: Path) -> tuple[list[str], list[str]]:
     return [write(folder, "train.extxyz", images)], [write(folder, "test.extxyz", test)]
 
 
-SPOILT = {
-    "silicon, yz and xz exchanged but in Elastic": exchanged_silicon,
-    "AgAu, sign of stresses of one group": stress_sign,
-    "AgAu, sign of forces of one group": force_sign,
-    "AgAu, sign of all forces and stresses": all_signs,
-    "NaCl clusters, 3 + 3 duplicates and 4 overlaps planted": planted,
+# How copies are spoilt, and the kinds of findings that this asks for.
+SPOILT: dict[str, tuple[Spoil, list[str]]] = {
+    "zuo2020 Si, yz and xz exchanged but in Elastic": (exchanged_silicon, ["stress-order"]),
+    "agau_vasp, sign of stresses of one group": (stress_sign, ["stress-sign"]),
+    "agau_vasp, sign of forces of one group": (force_sign, ["force-sign"]),
+    "agau_vasp, sign of all forces and stresses": (all_signs, ["force-sign", "stress-sign"]),
+    "xtb_nacl, 6 duplicates (3 turned) and 4 overlaps": (copied, ["duplicates", "overlap"]),
 }
 
 

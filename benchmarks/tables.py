@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.charges_tables import local_charges
 from benchmarks.comparison_tables import PUBLISHED, comparison
+from benchmarks.data_check_tables import data_check
 from benchmarks.dispersion_tables import dispersion
 from benchmarks.families_tables import families, moment_tensors
 from benchmarks.record import RESULTS, load, origin
@@ -274,6 +275,7 @@ LOCAL = ("<!-- local: begin -->", "<!-- local: end -->")
 PAGES = {
     README: (BEGIN, END, tables),
     DOCS / "benchmarks.md": (*TABLE, comparison),
+    DOCS / "data.md": (*TABLE, data_check),
     DOCS / "decisions.md": (*TABLE, decisions),
     DOCS / "fitting.md": (*TABLE, scale),
     DOCS / "lammps.md": (*TABLE, lammps),

@@ -82,7 +82,12 @@ def one_of(name: str, value: Any, allowed: Collection[str]) -> str:
 
 
 def finite_array(
-    name: str, value: ArrayLike, shape: Sequence[int | None], where: str = ""
+    name: str,
+    value: ArrayLike,
+    shape: Sequence[int | None],
+    where: str = "",
+    *,
+    largest: float = math.inf,
 ) -> NDArray[np.float64]:
     """
     Return `value` as a C-contiguous float64 array of the given shape.
@@ -95,11 +100,13 @@ def finite_array(
         None stands for any length.
     where : str
         Place named in the message ("structure 17 ('liquid')").
+    largest : float
+        What no entry may exceed in size.
 
     Raises
     ------
     InputError
-        If the shape is wrong or an entry is NaN or infinite; the first such entry is named.
+        If the shape is wrong or an entry is NaN, infinite or too large; the first one is named.
     """
     place = f" in {where}" if where else ""
     try:
@@ -116,6 +123,12 @@ def finite_array(
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         label = f"{name}{list(index)}" if index else name
         raise InputError(f"`{name}` must be finite, got {label} = {array[index]}{place}")
+    if largest < math.inf and array.size and np.abs(array).max() > largest:
+        index = tuple(int(i) for i in np.argwhere(np.abs(array) > largest)[0])
+        label = f"{name}{list(index)}" if index else name
+        raise InputError(
+            f"`{name}` must be at most {largest:g} in size, got {label} = {array[index]:g}{place}"
+        )
     return array
 
 

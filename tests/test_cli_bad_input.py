@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
+import zipfile
 from pathlib import Path
 
 import ase.io
+import numpy as np
 import pytest
 from pair_data import rattled
 from test_cli import assert_refused, run
+
+import linpot
 
 GOOD = "good.extxyz"
 FRAME = (
@@ -39,6 +45,18 @@ TEXTS = {
     "slab_stress.extxyz": FRAME.replace("energy", 'stress="1 0 0 0 1 0 0 0 1" energy').replace(
         "T T T", "T T F"
     ),
+    "periodic.extxyz": FRAME.replace("T T T", "N N N"),
+    "bohr_meter.extxyz": FRAME.replace("5 0 0 0 5 0 0 0 5", "5e-10 0 0 0 5e-10 0 0 0 5e-10"),
+    "endless.extxyz": FRAME.replace("5 0 0 0 5 0 0 0 5", "1e30 0 0 0 1e30 0 0 0 1e30"),
+    "far.extxyz": FRAME.replace("Cu 2.5", "Cu 1e200"),
+    "huge_force.extxyz": FRAME.replace("0 0.1", "0 1e200").replace("-0.1", "-1e200"),
+    "huge_energy.extxyz": FRAME.replace("-1.0", "-1e300"),
+    "list_energy.extxyz": FRAME.replace("energy=-1.0", 'energy="[1,2]"'),
+    "truth_energy.extxyz": FRAME.replace("energy=-1.0", "energy=T"),
+    "many_atoms.extxyz": FRAME.replace("2\n", "999999999999\n", 1),
+    "no_atoms.extxyz": "0\n\n",
+    "short_cell.extxyz": FRAME.replace("5 0 0 0 5 0 0 0 5", "5 0 0 0 5 0 0 0"),
+    "kind.extxyz": FRAME.replace("forces:R:3", "forces:Q:3"),
     "weight.extxyz": FRAME.replace("energy", "weight=-1 energy"),
     "bare.extxyz": '1\nLattice="3 0 0 0 3 0 0 0 3" Properties=species:S:1:pos:R:3\nCu 0 0 0\n',
     "broken.json": '{"Dataset": {"Data": [{"Positions": [[0, 0, 0]]}]}}',
@@ -69,6 +87,17 @@ def workplace(tmp_path, monkeypatch) -> Path:
     Path("bytes.extxyz").write_bytes(b"\xff\xfe\x00\x01" * 10)
     Path("broken.extxyz.gz").write_bytes(b"\x1f\x8b\x08\x00 no gzip")
     Path("folder").mkdir()
+    zbl = linpot.ZBL(("Cu",), {("Cu", "Cu"): 1.0}, {("Cu", "Cu"): 3.0})
+    linpot.save(zbl, "zbl.linpot")
+    Path("cut.linpot").write_bytes(Path("zbl.linpot").read_bytes()[:-40])
+    claim = {"descr": "<f8", "fortran_order": False, "shape": (10**15,)}
+    hostile = {"huge": claim, "object": {**claim, "descr": "|O", "shape": (1,)}}
+    for name, header in hostile.items():
+        array = io.BytesIO()
+        np.lib.format.write_array_header_1_0(array, header)
+        shutil.copy("zbl.linpot", f"{name}.linpot")
+        with zipfile.ZipFile(f"{name}.linpot", "a") as archive:
+            archive.writestr("a.npy", array.getvalue())
     return tmp_path
 
 
@@ -91,6 +120,18 @@ FILES = [  # every command that reads structures says the same
     ("stress_shape.extxyz", "expecting special 3x3 matrix"),
     ("asymmetric.extxyz", "`virial` must be symmetric"),
     ("slab_stress.extxyz", "needs a cell that is periodic in three directions"),
+    ("periodic.extxyz", "line 2: expected pbc=\"T T F\" or the like, got ['N', 'N', 'N']"),
+    ("bohr_meter.extxyz", "an atom and its own image must be at least 0.1 A apart"),
+    ("endless.extxyz", "`cell` must be at most 1e+07 in size, got cell[0, 0] = 1e+30"),
+    ("far.extxyz", "`positions` must be at most 1e+07 in size"),
+    ("huge_force.extxyz", "`forces` must be at most 1e+15 in size"),
+    ("huge_energy.extxyz", "`energy` must be at most 1e+15 in size"),
+    ("list_energy.extxyz", "`energy` must hold numbers, got '[1,2]'"),
+    ("truth_energy.extxyz", "`energy` must hold numbers, got True"),
+    ("many_atoms.extxyz", "expected 999999999999 atoms, got 2"),
+    ("no_atoms.extxyz", "must have at least one atom, got none"),
+    ("short_cell.extxyz", "cannot read frame 0: Got info item Lattice"),
+    ("kind.extxyz", "cannot read frame 0: Unknown property type: Q"),
     ("weight.extxyz", "must be a non-negative number"),
     ("bytes.extxyz", "must be text"),
     ("broken.extxyz.gz", "must be a complete .gz file"),
@@ -146,6 +187,7 @@ def test_bad_files_are_refused_in_one_line(workplace, file, message):
         (["data", "convert", GOOD, "-o", "o.xyz", "--groups", "a,,b"], "names between commas"),
         (["data", "convert", GOOD, "-o", "o.xyz", "--energy-unit", "erg"], "got 'erg'"),
         (["data", "convert", GOOD, "-o", "o.xyz", "--stress-unit", "psi"], "got 'psi'"),
+        (["data", "convert", GOOD, "-o", "o.xyz", "--keep", "9"], "`keep` must be places from 0"),
         (["data", "convert", GOOD, "-o", "o.xyz", "--drop", "9"], "places from 0 to 3, got 9"),
         (["data", "convert", GOOD, "-o", "o.xyz", "--drop", "3:1"], "ascending ranges"),
         (["data", "convert", GOOD, "-o", "o.xyz", "--drop", "a"], "must be places like"),
@@ -184,6 +226,22 @@ def test_bad_files_are_refused_in_one_line(workplace, file, message):
         (["fit", GOOD, "-o", GOOD, "--overwrite"], "--output must not be a file that is read"),
         (["fit", "bare.extxyz"], "no structure has an energy, forces or a stress"),
         (["evaluate", "bad.toml", GOOD], "not a linpot potential"),
+        (["verify", "zbl.linpot", "--cutoff", "nan"], "`cutoff` must be a positive length"),
+        (["verify", "zbl.linpot", "--cutoff", "-1"], "`cutoff` must be a positive length"),
+        (["verify", "zbl.linpot", "--elements", "Qq"], "`elements` must be chemical symbols"),
+        (["verify", "zbl.linpot", "--only", "beauty"], "`only` must be one of"),
+        (["verify", "zbl.linpot", "--rough", "--random", "-5"], "`n_random` must be"),
+        (["verify", "zbl.linpot", "--rough", "--melting", "nan"], "`melting` must be a positive"),
+        (["verify", "nothing:bar", "--elements", "Cu"], "of a calculator"),
+        (["validate", "zbl.linpot", "--level", "2"], "`level` must be between 0 and 1"),
+        (["validate", "zbl.linpot", "--members", "-1"], "`n_members` must be"),
+        (["validate", "zbl.linpot", "--melting", "-5"], "`melting` must be a positive"),
+        (["validate", "zbl.linpot", "--length", "nan"], "`length` must be a positive"),
+        (["validate", "zbl.linpot", "--structure", GOOD], "must hold one structure, got 4"),
+        (["validate", "zbl.linpot", "--references", "bad.toml"], "must be a TOML file"),
+        (["info", "huge.linpot"], "its array 'a.npy' cannot be read"),
+        (["evaluate", "object.linpot", GOOD], "its array 'a.npy' cannot be read"),
+        (["predict", "cut.linpot", GOOD, "-o", "o.xyz"], "not a linpot potential, or damaged"),
         (["info", "absent.linpot"], "absent.linpot"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",

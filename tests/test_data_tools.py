@@ -189,6 +189,14 @@ def test_repair_concerns_the_named_groups_and_places_only(source, tmp_path):
         np.testing.assert_allclose(sign * a.get_forces(), b.get_forces(), atol=2e-8)
 
 
+def test_only_structures_that_are_kept_are_written(source, tmp_path):
+    done = convert_data(source, tmp_path / "b.extxyz", keep={1, 6, 7}, drop={7})
+    assert (done.written, done.dropped) == (2, 7)
+    assert_same([CRYSTALS[1], MOLECULES[1]], ase.io.read(tmp_path / "b.extxyz", ":"), 2e-8)
+    with pytest.raises(InputError, match="`keep` must be places from 0 to 8, got 9"):
+        convert_data(source, tmp_path / "c.extxyz", keep={0, 9})
+
+
 def test_refused_structures_can_be_left_out(source, tmp_path):
     text = source.read_text().splitlines()
     words = text[2].split()

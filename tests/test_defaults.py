@@ -6,7 +6,7 @@ import pytest
 
 from linpot.errors import InputError
 from linpot.structures.distances import PairDistances
-from linpot.workflow.defaults import CUTOFF, DECAY, default_radial
+from linpot.workflow.defaults import CUTOFF, DECAY, default_radial, default_zbl
 
 PAIRS = {
     ("O", "O"): PairDistances(2.2, 2.6, True),
@@ -33,6 +33,12 @@ def test_named_pairs_are_overridden_in_either_order():
     assert radial["O", "Si"].cutoff == 4.5
     assert radial["O", "O"].cutoff == CUTOFF
     assert [r.decay for r in radial.values()] == [3.0, DECAY, DECAY]
+
+
+def test_lengths_of_the_repulsion_are_short_enough_to_be_read_by_people():
+    """They stand in input files of LAMMPS; 1e-6 A is far below what any structure determines."""
+    zbl = default_zbl({("Si", "Si"): PairDistances(1.8500000004086583, 2.4, True)}, ("Si",))
+    assert (zbl.switch_starts["Si", "Si"], zbl.pair_cutoffs["Si", "Si"]) == (1.48, 3.7)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import linpot
 from linpot.cli.main import linpot as command
 from linpot.errors import InputError
-from linpot.workflow.reliability import assess_error_bars, rank_correlations
+from linpot.workflow.reliability import assess_error_bars, mean_rank_correlation, rank_correlations
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,23 @@ def test_ranks_are_those_inside_groups():
     assert np.abs(list(blind.values())).max() < 5 / np.sqrt(400)
     known = rank_correlations(errors, errors, groups, 3)
     assert list(known.values()) == pytest.approx([1.0, 1.0, 1.0])
+
+
+def test_ranks_of_few_structures_are_not_told():
+    """Three structures are in perfect or in reverse order once in three times, by chance."""
+    rng = np.random.default_rng(0)
+    scales, errors = np.abs(rng.normal(size=(2, 6 * 40)))
+    assert mean_rank_correlation(scales[:18], errors[:18], ["a"] * 3, 6) is None
+    assert mean_rank_correlation(scales, scales, ["a"] * 40, 6) == pytest.approx(1.0)
+    # groups of five add up: sqrt(8/4)/8 = 0.18
+    many = [name for name in "abcdefgh" for _ in range(5)]
+    assert mean_rank_correlation(scales, errors, many, 6) is not None
+
+
+def test_equal_deviations_have_no_order():
+    errors = np.arange(1.0, 41.0)
+    assert rank_correlations(np.ones(40), errors, ["a"] * 40, 1) == {}
+    assert mean_rank_correlation(np.ones(40), errors, ["a"] * 40, 1) is None
 
 
 def test_potential_without_error_bars_is_refused(potential, test_data):

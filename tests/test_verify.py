@@ -12,6 +12,9 @@ from ase.calculators.emt import EMT
 from click.testing import CliRunner
 
 import linpot
+from linpot.basis.families import build_basis
+from linpot.basis.radial import RadialParameters
+from linpot.basis.snap import Snap
 from linpot.cli.main import linpot as command
 from linpot.validation import smoothness_checks
 from linpot.validation.findings import Check, Findings
@@ -94,6 +97,21 @@ def test_a_kink_of_the_force_is_no_jump_of_the_energy():
     lines = verified(broken.KinkedForce, "smoothness")["smoothness"].failures
     assert all("force constant jumps" in line for line in lines)
     assert any("at 4.5000 A" in line for line in lines)
+
+
+def test_smoothness_is_judged_by_what_is_claimed():
+    """The cosine switch of SNAP ends with a jump of the force constant, and says so."""
+    basis = build_basis(Snap(twojmax=2).specify(("Cu",), {("Cu", "Cu"): RadialParameters(4.5)}))
+    coefficients = np.random.default_rng(0).normal(size=basis.n_features)
+    potential = linpot.LinearPotential(basis, coefficients, {"Cu": -3.0})
+    found = linpot.verify(potential, only=["smoothness"])
+    assert found.passed, found["smoothness"].failures
+    assert "claimed to be C1" in found["smoothness"].findings.notes[0]
+    more = verified(lambda: linpot.LinpotCalculator(potential), "smoothness")
+    assert any("force constant jumps" in line for line in more["smoothness"].failures)
+    assert not any(
+        "jumps by" in line for line in more["smoothness"].failures[1:] if "constant" not in line
+    )
 
 
 def test_a_wrong_force_is_found_at_its_atom():

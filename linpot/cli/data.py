@@ -160,6 +160,7 @@ def check(files: tuple[str, ...], **options: Any) -> None:
     help="Energies of single atoms to take off, 'Si=-158.5,O=-2041.3', eV.",
 )
 @click.option("--drop-labels", type=Value("A,B", parse_words), help="energy, forces or stress.")
+@click.option("--keep", type=Value("PLACES", parse_places), help="Write only these structures.")
 @click.option("--drop", type=Value("PLACES", parse_places), help="Leave out these structures.")
 @click.option("--skip-refused", is_flag=True, help="Leave out what cannot be used.")
 @click.option(
@@ -212,6 +213,7 @@ def convert_structures(source: str, **options: Any) -> None:
             output,
             repair=repair,
             **reading(options),
+            keep=options["keep"],
             drop=options["drop"] or (),
             skip_refused=options["skip_refused"],
             trust_pickle=options["trust_pickle"],

@@ -106,6 +106,7 @@ def _show_potential(terminal: Terminal, file: str, potential: EnergyModel) -> No
         else:
             told = ", ".join(f"{name} {value}" for name, value in _flat(part.to_state()[0]).items())
             terminal.show(f"Baseline {part.kind}: {told}")
+    terminal.show(_CONTINUITY[potential.continuity])
     for part in parts:
         if isinstance(part, LinearPotential) and part.provenance:
             _show_provenance(terminal, part.provenance)
@@ -115,7 +116,6 @@ def _show_learned(terminal: Terminal, part: LinearPotential) -> None:
     origin = part.provenance
     terminal.show(basis_table(part.basis))
     terminal.show(radial_table(part.basis, origin.get("shortest_distances")))
-    terminal.show(_CONTINUITY[part.basis.specification.continuity])
     terminal.show(e0_table(part.isolated_atom_energies, origin.get("e0_sources", {})))
 
 

@@ -70,6 +70,7 @@ def convert_data(
     keys: LabelKeys = AUTOMATIC,
     group_key: str = GROUP,
     elements: Sequence[str] | None = None,
+    keep: Collection[int] | None = None,
     drop: Collection[int] = (),
     skip_refused: bool = False,
     trust_pickle: bool = False,
@@ -92,8 +93,10 @@ def convert_data(
         Written as ``config_type``.
     elements : sequence of str, optional
         See `read_dataset`.
+    keep : collection of int, optional
+        Places from 0 of what is written; all if not given.
     drop : collection of int
-        Places that are left out, from 0.
+        Places that are left out.
     skip_refused : bool
         Leave out what a fit would refuse, instead of stopping there.
     trust_pickle : bool
@@ -125,7 +128,7 @@ def convert_data(
             last = place
             if progress is not None:
                 progress(place + 1)
-            if place in drop:
+            if place in drop or (keep is not None and place not in keep):
                 result.dropped += 1
                 continue
             try:
@@ -142,7 +145,8 @@ def convert_data(
             result.groups[structure.group] += 1
             result.written += 1
             yield as_atoms(atoms, structure, keys, group_key)
-        _refuse_unknown(repair, drop, seen, last)
+        places = {"structures": repair.structures or (), "keep": keep or (), "drop": drop}
+        _refuse_unknown(repair.groups, places, seen, last)
 
     write_structures(output, images(), overwrite=overwrite)
     return result
@@ -313,14 +317,19 @@ def _labelled(atoms: Atoms, place: int, source: str, keys: LabelKeys, group_key:
     return structure
 
 
-def _refuse_unknown(repair: Repair, drop: Collection[int], seen: Counter[str], last: int) -> None:
-    for group in repair.groups:
+def _refuse_unknown(
+    groups: Collection[str],
+    places: Mapping[str, Collection[int]],
+    seen: Counter[str],
+    last: int,
+) -> None:
+    for group in groups:
         if group not in seen:
             raise InputError(
                 f"`groups` must be groups of the data ({', '.join(seen) or 'none'}), got {group!r}"
             )
-    for name, places in (("structures", repair.structures or ()), ("drop", drop)):
-        beyond = [place for place in places if not 0 <= place <= last]
+    for name, named in places.items():
+        beyond = [place for place in named if not 0 <= place <= last]
         if beyond:
             raise InputError(f"`{name}` must be places from 0 to {last}, got {min(beyond)}")
 

@@ -225,7 +225,7 @@ def _frames(file: Path) -> Iterator[Frame]:
 def _lines(file: Path) -> Iterator[str]:
     """Yield the lines of a text file, compressed or not."""
     try:
-        with opener(file)(file, "rt", encoding="utf-8") as stream:
+        with opener(file)(file, "rt", encoding="utf-8-sig") as stream:
             yield from stream
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{file} must be text, got other bytes: {error}") from error

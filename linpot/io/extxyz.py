@@ -21,6 +21,8 @@ from ase.io.extxyz import read_xyz, write_xyz
 from linpot.errors import FileFormatError
 
 _PROPERTIES = re.compile(r"(?:^|\s)Properties\s*=\s*[\"']?([^\s\"']+)")
+_PERIODIC = re.compile(r"(?:^|\s)pbc\s*=\s*(?:\"([^\"]*)\"?|'([^']*)'?|(\S+))")
+_TRUTHS = {"T", "F", "true", "false", "True", "False", "TRUE", "FALSE", "1", "0"}
 _PLAIN = "species:S:1:pos:R:3"  # what ASE assumes without Properties
 _CELL_VECTOR = re.compile(r"\s*VEC[1-3]\s")
 
@@ -115,6 +117,11 @@ def parse_frame(frame: Frame, file: str) -> Atoms:
         raise FileFormatError(
             f"{place}: expected Properties=name:type:columns:..., got {properties!r}"
         )
+    periodic = _PERIODIC.search(frame.lines[1])
+    if periodic:  # other words are true to ASE, "N N N" too
+        words = re.split(r"[\s,\[\]{}]+", "".join(filter(None, periodic.groups())).strip())
+        if not _TRUTHS.issuperset(filter(None, words)):
+            raise FileFormatError(f'{place}: expected pbc="T T F" or the like, got {words}')
     kinds = [k for k, n in zip(fields[1::3], fields[2::3], strict=True) for _ in range(int(n))]
     for row in range(frame.n_atoms):
         got = len(frame.lines[2 + row].split())

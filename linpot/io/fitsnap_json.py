@@ -59,7 +59,7 @@ def stream_fitsnap(file: Path) -> Iterator[Atoms]:
     FileFormatError
         If it is not such a file; the message names what is missing or has an unknown unit.
     """
-    text = file.read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8-sig")
     body = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     try:
         data = json.loads(body)["Dataset"]

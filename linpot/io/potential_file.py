@@ -110,6 +110,7 @@ def load_potential(path: str | os.PathLike[str]) -> EnergyModel:
         AttributeError,
         ValueError,
         NotImplementedError,
+        OverflowError,
         RuntimeError,
     ) as error:
         raise FileFormatError(
@@ -167,7 +168,7 @@ def _read_arrays(archive: zipfile.ZipFile) -> dict[str, NDArray]:
         if name.endswith(".npy"):
             try:
                 array = np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-            except ValueError as error:
+            except (ValueError, MemoryError) as error:  # sizes may be claimed that nobody has
                 raise FileFormatError(f"its array {name!r} cannot be read: {error}") from error
             if array.dtype.kind not in "fi":
                 raise FileFormatError(f"its array {name!r} must hold numbers, got {array.dtype}")

@@ -56,7 +56,7 @@ def read_references(path: str | os.PathLike[str]) -> dict[str, Reference]:
     """
     if Path(path).suffix == ".json":
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise InputError(f"cannot read '{path}': {error.strerror or error}") from error
         except ValueError as error:

@@ -43,7 +43,7 @@ def stream_runner(file: Path) -> Iterator[Atoms]:
     FileFormatError
         Naming the line that cannot be read.
     """
-    with file.open(encoding="utf-8") as stream:
+    with file.open(encoding="utf-8-sig") as stream:
         lines: list[tuple[int, list[str]]] | None = None
         begun = 0
         for number, line in enumerate(stream, start=1):

@@ -40,7 +40,7 @@ def read_text(path: str | os.PathLike[str], *, before: str = "") -> str:
         content = Path(path).read_bytes()
         if before:
             content = content.split(before.encode(), 1)[0]
-        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror or error}") from error
     except UnicodeDecodeError as error:

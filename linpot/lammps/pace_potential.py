@@ -81,6 +81,11 @@ class PacePotential(BatchModel):
         return self._engine.cutoffs
 
     @property
+    def continuity(self) -> int:
+        """Of cosine cutoffs and cubic tables: forces do not jump, their slope does."""
+        return 1
+
+    @property
     def n_functions(self) -> dict[str, int]:
         """Number of functions in the file per centre species."""
         counts = map(len, self.document.functions)

@@ -81,6 +81,11 @@ class LinearPotential(BatchModel):
         return self.basis.elements
 
     @property
+    def continuity(self) -> int:
+        """How many times energies are continuously differentiable: what the basis says."""
+        return self.basis.specification.continuity
+
+    @property
     def n_functions(self) -> dict[str, int]:
         """Number of functions per centre species, E0 excluded."""
         return self.basis.n_functions

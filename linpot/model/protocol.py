@@ -43,6 +43,11 @@ class EnergyModel(ABC):
         return False
 
     @property
+    def continuity(self) -> int:
+        """How many times energies are continuously differentiable, at cutoffs above all: 1 or 2."""
+        return 2
+
+    @property
     def part_name(self) -> str:
         """What results call this part of an energy: `kind`, or one word for several kinds."""
         return self.kind

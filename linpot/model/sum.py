@@ -63,6 +63,11 @@ class ModelSum(ManyAtOnce):
         return tuple(s for s in self.parts[0].elements if s in shared)
 
     @property
+    def continuity(self) -> int:
+        """That of the roughest part."""
+        return min(part.continuity for part in self.parts)
+
+    @property
     def has_charges(self) -> bool:
         """Whether a part has charges."""
         return any(part.has_charges for part in self.parts)

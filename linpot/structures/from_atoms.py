@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 from ase import Atoms
+from ase.geometry import minkowski_reduce
+from numpy.typing import NDArray
 from vesin import NeighborList
 
-from linpot.checks import non_negative
+from linpot.checks import finite_array, non_negative
 from linpot.errors import InputError
 from linpot.structures.labels import LabelKeys, find_labels, has_key, present_keys
 from linpot.structures.neighbors import complete_cell
@@ -20,6 +22,7 @@ MEMORY = "<memory>"
 """Source of atoms that come from no file."""
 
 _SHORTEST_DISTANCE = 0.1  # A; shorter ones are mistakes in the data
+_LONGEST = 1e7  # A, a millimetre
 _WEIGHT_SYNONYM = "config_weight"
 
 
@@ -114,6 +117,8 @@ def label_structure(
             f"`charges_key` must be in every structure, got {charges_key!r}, which {name} has not; "
             f"there are: {offered}"
         )
+    for what, lengths in (("positions", structure.positions), ("cell", structure.cell)):
+        finite_array(what, lengths, [None, 3], name, largest=_LONGEST)
     _refuse_overlaps(structure)
     found = find_labels(atoms, keys, name)
     labels, places = found.labels, found.keys
@@ -136,6 +141,7 @@ def _refuse_overlaps(structure: Structure) -> None:
     # A wider search is faster: vesin's grid has cells of the size of the cutoff.
     search = NeighborList(cutoff=2.5, full_list=False, n_threads=1)
     cell = complete_cell(structure.cell, structure.pbc)
+    _refuse_short_vectors(structure, cell)
     centers, neighbors, distances = search.compute(structure.positions, cell, structure.pbc, "ijd")
     if len(distances) and distances.min() < _SHORTEST_DISTANCE:
         p = int(distances.argmin())
@@ -144,4 +150,18 @@ def _refuse_overlaps(structure: Structure) -> None:
         raise InputError(
             f"{structure.name}: {what} must be at least {_SHORTEST_DISTANCE} A apart, "
             f"got {distances[p]:.3g} A; check positions and cell"
+        )
+
+
+def _refuse_short_vectors(structure: Structure, cell: NDArray[np.float64]) -> None:
+    """Refuse cells with so many images that a search would not end."""
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    if heights.min() >= _SHORTEST_DISTANCE:  # no lattice vector is shorter than all heights
+        return
+    reduced, _ = minkowski_reduce(cell, structure.pbc)
+    shortest = float(np.linalg.norm(reduced[list(structure.pbc)], axis=1).min())
+    if shortest < _SHORTEST_DISTANCE:
+        raise InputError(
+            f"{structure.name}: an atom and its own image must be at least {_SHORTEST_DISTANCE} A "
+            f"apart, got {shortest:.3g} A; check the cell and its unit"
         )

@@ -21,6 +21,7 @@ from linpot.checks import finite_array
 from linpot.errors import InputError
 from linpot.structures.structure import Labels
 
+_LARGEST = 1e15  # eV, eV/A ...: the squares of larger labels leave no digits for others
 _STEMS = {
     "energy": ("energy", "e", "total_energy", "potential_energy"),
     "free_energy": ("free_energy",),
@@ -295,19 +296,23 @@ def _checked(candidate: _Candidate, atoms: Atoms, name: str) -> NDArray[np.float
         raise InputError(f"`{quantity}` must hold numbers in {place}: {error}") from error
     if raw.dtype.kind not in "iuf":
         raise InputError(f"`{quantity}` must hold numbers, got {candidate.value!r} in {place}")
+
+    def numbers(values: NDArray[Any], shape: list[int | None]) -> NDArray[np.float64]:
+        return finite_array(quantity, values, shape, place, largest=_LARGEST)
+
     if quantity == "energy":
-        return finite_array(quantity, raw.reshape(()) if raw.size == 1 else raw, [], place).copy()
+        return numbers(raw.reshape(()) if raw.size == 1 else raw, []).copy()
     if quantity == "forces":
-        return finite_array(quantity, raw, [len(atoms), 3], place).copy()
+        return numbers(raw, [len(atoms), 3]).copy()
     if quantity == "charges":
-        return finite_array(quantity, raw, [len(atoms)], place).copy()
+        return numbers(raw, [len(atoms)]).copy()
     if quantity == "dipole":
-        dipole = finite_array(quantity, raw, [3], place).copy()
+        dipole = numbers(raw, [3]).copy()
         return None if atoms.pbc.any() else dipole
     if raw.shape not in ((6,), (9,), (3, 3)):
         shape = list(raw.shape)
         raise InputError(f"`{quantity}` must have shape [6], [9] or [3, 3], got {shape} in {place}")
-    full = finite_array(quantity, raw, raw.shape, place)
+    full = numbers(raw, list(raw.shape))
     full = voigt_6_to_full_3x3_stress(full) if full.shape == (6,) else full.reshape(3, 3)
     if not atoms.pbc.all() or abs(np.linalg.det(atoms.cell.array)) == 0.0:
         if not full.any():

@@ -74,6 +74,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         checks.positive("length", self.length, "length in A")
+        if self.melting is not None:
+            checks.positive("melting", self.melting, "temperature in K")
         for name in self.only:
             checks.one_of("properties", name, [*CRYSTAL, *MOLECULE])
 

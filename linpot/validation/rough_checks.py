@@ -20,6 +20,7 @@ from ase.md.langevin import Langevin
 from ase.optimize import FIRE
 from numpy.typing import NDArray
 
+from linpot import checks
 from linpot.validation.crystals import ground_state, nearest_distance, supercell
 from linpot.validation.findings import Findings
 from linpot.validation.samples import sample_name
@@ -62,6 +63,11 @@ class Rough:
     melting: float | None = None
     n_random: int = 100
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        checks.integer("n_random", self.n_random, low=1)
+        if self.melting is not None:
+            checks.positive("melting", self.melting, "temperature in K")
 
     def random_search(self, subject: Subject) -> Findings:
         """Relax random cells: none may end far below the crystal, or with pairs too close."""

@@ -31,6 +31,7 @@ from linpot.validation.subject import Subject
 
 Floats = NDArray[np.float64]
 
+KINDS = ("C0", "C1", "C2")
 TOLERANCES = {"C0": (1e-6, "eV"), "C1": (1e-5, "eV/A"), "C2": (1e-2, "eV/A^2")}
 REASON = (
     "jumps of 1e-6 eV, 1e-5 eV/A and 1e-2 eV/A^2 (a thousandth of the force constant of a bond), "
@@ -68,8 +69,10 @@ class Pull:
 
 
 def dimers(subject: Subject, samples: Mapping[str, Atoms], slack: float) -> Findings:
-    """Energies of two and three atoms are continuous, with their forces and force constants."""
+    """Energies of two and three atoms are continuous, with as many derivatives as is claimed."""
     found, calculator = Findings(), subject.make(1)
+    if subject.continuity < len(KINDS) - 1:
+        found.notes.append(f"energies are claimed to be {KINDS[subject.continuity]}, no smoother")
     reach = (subject.cutoff or UNKNOWN_CUTOFF) + BEYOND
     if not samples:
         found.left_out = "no boundary condition is supported"
@@ -80,7 +83,8 @@ def dimers(subject: Subject, samples: Mapping[str, Atoms], slack: float) -> Find
         if not np.isfinite(np.concatenate([energies, forces])).all():
             found.faults.append(f"{pull.name}: energies or forces are not finite")
             continue
-        for kind, (tolerance, unit) in TOLERANCES.items():
+        for kind in KINDS[: subject.continuity + 1]:
+            tolerance, unit = TOLERANCES[kind]
             values = _differences(kind, grid, energies, forces)
             size, place = 0.0, pull.first
             for r in _suspects(kind, values, grid, subject.cutoff, 0.1 * tolerance):

@@ -59,6 +59,8 @@ class Subject:
         Shortest distances that it was made for; sums of covalent radii where absent.
     charges : mapping of element to float, e
         Initial charges that atoms carry; empty for none.
+    continuity : int
+        How many times energies are claimed to be continuously differentiable, 0 to 2.
     makes_many : bool
         Whether `make` returns a new calculator every time.
     takes_threads : bool
@@ -71,6 +73,7 @@ class Subject:
     cutoff: float | None = None
     shortest: Mapping[tuple[str, str], float] = field(default_factory=dict)
     charges: Mapping[str, float] = field(default_factory=dict)
+    continuity: int = 2
     makes_many: bool = True
     takes_threads: bool = False
 

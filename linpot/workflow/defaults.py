@@ -21,6 +21,7 @@ CUTOFF_PER_TYPICAL_DISTANCE = 1.9  # for atoms so large that CUTOFF would miss t
 DECAY = 0.5
 TAPER_START, TAPER_END = 0.75, 0.95  # of the shortest distance seen
 ZBL_START, ZBL_CUTOFF = 0.8, 2.0  # of the shortest distance seen
+DIGITS = 6  # of lengths in A that people read again in input files of LAMMPS
 
 
 def default_radial(
@@ -86,8 +87,8 @@ def default_zbl(distances: Distances, elements: tuple[str, ...]) -> ZBL:
     """
     return ZBL(
         elements,
-        {pair: ZBL_START * seen.shortest for pair, seen in distances.items()},
-        {pair: ZBL_CUTOFF * seen.shortest for pair, seen in distances.items()},
+        {pair: round(ZBL_START * seen.shortest, DIGITS) for pair, seen in distances.items()},
+        {pair: round(ZBL_CUTOFF * seen.shortest, DIGITS) for pair, seen in distances.items()},
     )
 
 

@@ -20,6 +20,8 @@ LEVELS = (0.5, 0.68, 0.9, 0.95)
 DRAWN_LEVELS = tuple(round(0.05 * k, 2) for k in range(1, 20))
 FORBIDDEN = 1e-8
 """Errors that symmetry makes zero, up to rounding (eV, eV/A), have no order."""
+VAGUE = 0.25
+"""Standard error beyond which a mean rank correlation is not told: 17 rows of one group suffice."""
 
 Floats = NDArray[np.float64]
 Reliability = dict[str, dict[str, Any]]
@@ -97,13 +99,49 @@ def rank_correlations(
     Returns
     -------
     dict of str to float
+        Without groups whose deviations or errors are all equal: they have no order.
     """
+    found = _ranks(scales, errors, groups, n_components)
+    return {group: rank for group, (rank, _) in found.items()}
+
+
+def mean_rank_correlation(
+    scales: Floats, errors: Floats, groups: Sequence[str], n_components: int
+) -> float | None:
+    """
+    Return the mean of `rank_correlations`, or None where rows are too few to say anything.
+
+    Ranks of n rows that have nothing to do with each other correlate with a standard deviation of
+    ``1/sqrt(n - 1)``; that of the mean must be at most `VAGUE`.
+
+    Parameters
+    ----------
+    scales, errors : float64[n_rows * n_components]
+    groups : sequence of str
+    n_components : int
+
+    Returns
+    -------
+    float or None
+    """
+    found = _ranks(scales, errors, groups, n_components)
+    if not found:
+        return None
+    ranks, n_rows = np.array(list(found.values())).T
+    spread = np.sqrt(np.sum(1.0 / (n_rows - 1.0))) / len(ranks)
+    return float(np.mean(ranks)) if spread <= VAGUE else None
+
+
+def _ranks(
+    scales: Floats, errors: Floats, groups: Sequence[str], n_components: int
+) -> dict[str, tuple[float, int]]:
+    """Return rank correlation and number of rows of each group that has an order."""
     scales, errors = (np.linalg.norm(v.reshape(-1, n_components), axis=1) for v in (scales, errors))
     names, found = np.array(groups), {}
     for group in sorted(set(groups)):
         own = (names == group) & (errors > FORBIDDEN)
-        if own.sum() > 2:
-            found[group] = float(spearmanr(scales[own], errors[own])[0])
+        if own.sum() > 2 and np.ptp(scales[own]) > 0.0 and np.ptp(errors[own]) > 0.0:
+            found[group] = (float(spearmanr(scales[own], errors[own])[0]), int(own.sum()))
     return found
 
 
@@ -117,7 +155,6 @@ def _assess(
     errors = np.abs(np.concatenate([own.residuals for _, own in seen]))
     n_components = {"energy": 1, "forces": 3, "stress": 6}[name]
     groups = [group for group, own in seen for _ in range(len(own.scale) // n_components)]
-    ranks = list(rank_correlations(scales, errors, groups, n_components).values())
     widths = _widths(calibration, scales, [*levels, *DRAWN_LEVELS])
     covered = {level: float(np.mean(errors <= own)) for level, own in widths.items()}
     drawn = [level for level in DRAWN_LEVELS if level in covered]
@@ -126,7 +163,7 @@ def _assess(
         "half_width": {
             f"{level:g}": float(widths[level].mean()) for level in levels if level in widths
         },
-        "rank_correlation": float(np.mean(ranks)) if ranks else None,
+        "rank_correlation": mean_rank_correlation(scales, errors, groups, n_components),
         "n": len(errors),
         "structures": len(seen),
         "diagram": {"level": drawn, "coverage": [covered[level] for level in drawn]},

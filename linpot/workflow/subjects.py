@@ -15,6 +15,7 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator
 from ase.data import atomic_numbers, chemical_symbols, reference_states
 
+from linpot import checks
 from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.errors import InputError
 from linpot.io.potential_file import load_potential
@@ -61,6 +62,11 @@ def make_subject(
     InputError
         If nothing says what the elements are, or a name leads to no calculator.
     """
+    for symbol in elements:
+        if symbol not in chemical_symbols[1:]:
+            raise InputError(f"`elements` must be chemical symbols, got {symbol!r}")
+    if cutoff is not None:
+        checks.positive("cutoff", cutoff, "length in A")
     model = model_of(source)
     charges = _charges(structures)
     if model is not None:
@@ -72,6 +78,7 @@ def make_subject(
             model.cutoff,
             shortest_distances(model),
             charges,
+            model.continuity,
             takes_threads=True,
         )
     seen = tuple(dict.fromkeys(s for atoms in structures for s in atoms.symbols))
@@ -81,9 +88,6 @@ def make_subject(
             "`elements` must name what the calculator knows, got none; pass elements=['Cu'] "
             "(--elements Cu), or a structure"
         )
-    for symbol in claimed:
-        if symbol not in chemical_symbols[1:]:
-            raise InputError(f"`elements` must be chemical symbols, got {symbol!r}")
     make, many = _maker(source)
     return Subject(name or _name(source), make, claimed, cutoff, {}, charges, makes_many=many)
 

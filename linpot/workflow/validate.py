@@ -9,10 +9,12 @@ from typing import Any
 
 from ase import Atoms
 
+from linpot import checks
 from linpot.calculators.ase_calculator import LinpotCalculator
 from linpot.errors import InputError
 from linpot.io.reference_values import Reference, read_references, shipped_references
 from linpot.model.protocol import EnergyModel
+from linpot.uncertainty.conformal import checked_level
 from linpot.uncertainty.error_bars import has_error_bars
 from linpot.uncertainty.properties import WithError, with_error_bars
 from linpot.validation.properties import SLOW, Outcome, Settings, compute_properties
@@ -172,6 +174,8 @@ def validate(
     InputError
         If no structure is given and none is usual, or a property is unknown.
     """
+    checked_level(level)
+    checks.integer("n_members", n_members, low=0)
     model = model_of(source)
     elements = () if structure is None else tuple(dict.fromkeys(structure.symbols))
     subject = make_subject(

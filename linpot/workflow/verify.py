@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Sequence
 
 from ase import Atoms
 
-from linpot import checks
 from linpot.validation.findings import Verification
 from linpot.validation.rough_checks import Rough
 from linpot.validation.verification import verify_subject
@@ -84,7 +83,7 @@ def verify(
         periodic = [atoms for atoms in structures if atoms.pbc.all()]
         crystal = periodic[0] if periodic else usual_crystal(subject.elements)
         known = melting_temperature(crystal) if melting is None else melting
-        start = Rough(crystal, known, checks.integer("n_random", n_random, low=1))
+        start = Rough(crystal, known, n_random)
     return verify_subject(
         subject, structures=structures, rough=start, only=only, slack=slack, progress=progress
     )
