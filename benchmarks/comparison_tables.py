@@ -200,6 +200,35 @@ def _families(element: str) -> Iterator[Point]:
             )
 
 
+def beside_gap(n_functions: int = 1000) -> str:
+    """Return the short comparison of the README: linpot and GAP in one run."""
+    measured = load_if_there("gap").get("elements", {})
+    if not measured:
+        return ""
+    lines = [
+        f"Beside GAP (gap_fit, settings of its publication) in one run; linpot with {n_functions}",
+        "functions. MAE of energies (meV/atom) / forces (eV/A); time of a step through ASE on one",
+        "core; CPU time of the fit. Networks, SNAP and MTP beside them: docs/benchmarks.md.",
+        "",
+        "| | linpot | us/atom | fit | GAP | us/atom | fit |",
+        "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for element, run in measured.items():
+        (own,) = (row for row in run["linpot"] if row["n_functions"] == n_functions)
+        gap = {**run["gap"], "cpu_seconds": run["gap"]["fit"]["cpu_seconds"]}
+        cells = [
+            f"{1e3 * row['test']['energy_mae']:.2f} / {row['test']['forces_mae']:.4f} | "
+            f"{_three_digits(row['us'])} | {row['cpu_seconds']:.0f} s"
+            for row in (own, gap)
+        ]
+        lines.append(f"| {element} | {cells[0]} | {cells[1]} |")
+    return "\n".join([*lines, "", origin(load_if_there("gap"))])
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100.0 else f"{value:.3g}"
+
+
 def comparison() -> str:
     """Return the generated part of docs/benchmarks.md."""
     return "\n\n".join(filter(None, [_elements(), _molecules(), _hotter()]))
@@ -220,8 +249,8 @@ def _elements() -> str:
     ]
     for element in elements:
         for point in points(element):
-            us = "" if point.us is None else f"{point.us:.3g}"
-            cost = "" if point.cost is None else f"{point.cost:.3g}"
+            us = "" if point.us is None else _three_digits(point.us)
+            cost = "" if point.cost is None else _three_digits(point.cost)
             lines.append(
                 f"| {element} | {point.label} | {point.energy:.2f} | {point.forces:.4f} | "
                 f"{us} | {cost} | {point.made} |"

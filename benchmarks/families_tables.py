@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.record import load_if_there
+from benchmarks.record import load_if_there, surroundings
 
 Rows = list[dict[str, Any]]
 
@@ -36,13 +36,11 @@ def moment_tensors() -> str:
 
 
 def _origin(results: dict[str, Any]) -> str:
-    machine, versions = results["machine"], results["versions"]
     commits = {row.get("commit") for part in results.values() if isinstance(part, list)
                for row in part} - {None}  # fmt: skip
     return (
         f"<sub>`python -m benchmarks.{results['benchmark']}`, {results['date']}, commits "
-        f"{', '.join(sorted(commits or {results['commit']}))}, {machine['processor']} with "
-        f"{machine['cores']} cores, Python {versions['python']}, numba {versions['numba']}</sub>"
+        f"{', '.join(sorted(commits or {results['commit']}))}, {surroundings(results)}</sub>"
     )
 
 

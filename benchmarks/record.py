@@ -53,11 +53,19 @@ def load_if_there(name: str) -> dict[str, Any]:
 
 def origin(results: dict[str, Any]) -> str:
     """Return the line below a table that says where its figures come from."""
-    machine, versions = results["machine"], results["versions"]
     return (
         f"<sub>`python -m benchmarks.{results['benchmark']}`, {results['date']}, commit "
-        f"{results['commit']}, {machine['processor']} with {machine['cores']} cores, Python "
-        f"{versions['python']}, numba {versions['numba']}</sub>"
+        f"{results['commit']}, {surroundings(results)}</sub>"
+    )
+
+
+def surroundings(results: dict[str, Any]) -> str:
+    """Return the machine and the versions of results in words."""
+    machine, versions = results["machine"], results["versions"]
+    cores = "one core" if machine["cores"] == 1 else f"{machine['cores']} cores"
+    return (
+        f"{machine['processor']} with {cores}, Python {versions['python']}, "
+        f"numba {versions['numba']}"
     )
 
 
