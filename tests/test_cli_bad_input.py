@@ -121,7 +121,7 @@ FILES = [  # every command that reads structures says the same
     ("asymmetric.extxyz", "`virial` must be symmetric"),
     ("slab_stress.extxyz", "needs a cell that is periodic in three directions"),
     ("periodic.extxyz", "line 2: expected pbc=\"T T F\" or the like, got ['N', 'N', 'N']"),
-    ("bohr_meter.extxyz", "an atom and its own image must be at least 0.1 A apart"),
+    ("bohr_meter.extxyz", "atom 0 and its own image must be at least 0.1 A apart"),
     ("endless.extxyz", "`cell` must be at most 1e+07 in size, got cell[0, 0] = 1e+30"),
     ("far.extxyz", "`positions` must be at most 1e+07 in size"),
     ("huge_force.extxyz", "`forces` must be at most 1e+15 in size"),

@@ -162,6 +162,6 @@ def _refuse_short_vectors(structure: Structure, cell: NDArray[np.float64]) -> No
     shortest = float(np.linalg.norm(reduced[list(structure.pbc)], axis=1).min())
     if shortest < _SHORTEST_DISTANCE:
         raise InputError(
-            f"{structure.name}: an atom and its own image must be at least {_SHORTEST_DISTANCE} A "
+            f"{structure.name}: atom 0 and its own image must be at least {_SHORTEST_DISTANCE} A "
             f"apart, got {shortest:.3g} A; check the cell and its unit"
         )
