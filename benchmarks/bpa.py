@@ -125,13 +125,13 @@ def _command(structures: Path, target: Path) -> list[str]:
         f"{species} covariance_type=dot_product sparse_method=cur_points add_species=F"
         for e, n in N_SPARSE.items()
     ]
-    alone = {s.symbols[0]: s.labels.energy for s in read("iso_atoms")}
+    alone = {s.numbers[0]: s.labels.energy for s in read("iso_atoms")}
     return [
         gap_program(),
         f"at_file={structures}",
         f"gap={{{' : '.join(parts)}}}",
         "sparse_jitter=1e-08",
-        "e0={" + ":".join(f"{e}:{energy}" for e, energy in alone.items()) + "}",
+        "e0={" + ":".join(f"{e}:{alone[z]}" for e, z in numbers.items()) + "}",
         f"default_sigma={SIGMAS}",
         "energy_parameter_name=dft_energy",
         "force_parameter_name=dft_force",

@@ -112,7 +112,7 @@ class Batch:
 
     def predict(self, network: Network, *, learn: bool) -> tuple[Tensor, Tensor]:
         """Return energies (eV) and forces (eV/A)."""
-        values = self.values.requires_grad_()
+        values = self.values.detach().requires_grad_()
         atomic = network(values)
         [by_value] = torch.autograd.grad(atomic.sum(), values, create_graph=learn)
         pulls = torch.bmm(self.slopes, by_value[:, :, None]).view(len(values), -1, 3)
@@ -208,15 +208,17 @@ def train(
     spread = float(torch.cat([b.forces for b in batches]).square().mean().sqrt())
     scales = (how.energy_length * spread, spread)
     network = Network(values.amin(0).numpy(), values.amax(0).numpy(), nodes, float(energies.mean()))
-    optimizer = torch.optim.Adam(network.parameters(), how.rate)
+    weights = list(network.parameters())
+    optimizer = torch.optim.Adam(weights, how.rate)
     best, best_epoch, epoch, rate = np.inf, 0, 0, how.rate
     last_gain, kept = 0, {k: v.clone() for k, v in network.state_dict().items()}
     begin = time.perf_counter()
     while rate >= how.last_rate and time.perf_counter() - begin < 60.0 * how.minutes:
         epoch += 1
         for number in rng.permutation(len(batches)):
-            optimizer.zero_grad()
-            batches[number].loss(network, scales, learn=True).backward()
+            loss = batches[number].loss(network, scales, learn=True)
+            for weight, slope in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+                weight.grad = slope  # backward would also differentiate by the functions
             optimizer.step()
         value = float(held.loss(network, scales, learn=False).detach())
         if value < best:
@@ -227,7 +229,7 @@ def train(
         if epoch - last_gain >= how.patience:
             rate, last_gain = 0.5 * rate, epoch
             network.load_state_dict(kept)
-            optimizer = torch.optim.Adam(network.parameters(), rate)
+            optimizer = torch.optim.Adam(weights, rate)
         if epoch % 20 == 0:
             print(f"epoch {epoch}: {value:.5f}, best {best:.5f}, rate {rate:.1e}", flush=True)
     network.load_state_dict(kept)
