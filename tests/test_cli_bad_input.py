@@ -87,6 +87,7 @@ def workplace(tmp_path, monkeypatch) -> Path:
     Path("bytes.extxyz").write_bytes(b"\xff\xfe\x00\x01" * 10)
     Path("broken.extxyz.gz").write_bytes(b"\x1f\x8b\x08\x00 no gzip")
     Path("folder").mkdir()
+    Path("circle.extxyz").symlink_to("circle.extxyz")
     zbl = linpot.ZBL(("Cu",), {("Cu", "Cu"): 1.0}, {("Cu", "Cu"): 3.0})
     linpot.save(zbl, "zbl.linpot")
     Path("cut.linpot").write_bytes(Path("zbl.linpot").read_bytes()[:-40])
@@ -145,6 +146,7 @@ FILES = [  # every command that reads structures says the same
     ("unknown.foo", "must be in a format that ASE reads"),
     ("absent.extxyz", "must be an existing file"),
     ("folder", "must be a file, got the folder"),
+    ("circle.extxyz", "got 'circle.extxyz', a link to none"),
     ("god.extxyz", "did you mean 'good.extxyz'?"),
 ]
 

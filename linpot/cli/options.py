@@ -181,7 +181,7 @@ def check_outputs(
     InputError
         If an output cannot be written, is another output, or is an input.
     """
-    sources = {Path(path).resolve() for path in inputs}
+    sources = {Path(os.path.realpath(path)) for path in inputs}  # takes links in a circle
     taken: dict[Path, str] = {}
     for option, path in outputs.items():
         if path is None:

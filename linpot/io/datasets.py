@@ -188,6 +188,8 @@ def _refuse_absent(file: Path) -> None:
         return
     if file.exists():
         raise InputError(f"`path` must be a file, got the folder '{file}'; name a file inside it")
+    if file.is_symlink():
+        raise InputError(f"`path` must be an existing file, got '{file}', a link to none")
     try:
         nearby = [p.name for p in file.parent.iterdir()]
     except OSError:
