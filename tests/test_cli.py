@@ -263,6 +263,7 @@ def test_weights_on_the_command_line_reach_the_fit(folder, workplace):
     ("options", "message"),
     [
         (["--cutoff", "-5"], "`cutoff` must be a positive length in A, got -5.0"),
+        (["--cutoff", "1000"], "`cutoff` must leave at most 200,000 neighbors of an atom"),
         (["--cutoff", "Cu-Xx=5"], "`cutoff` must name pairs like 'Si-O' of the data, got 'Cu-Xx'"),
         (["--cutoff", "wide"], "lengths of pairs like 'Si-O=5.0,O-O=4.5', got 'wide'"),
         (["--cutoff", "Cu-Cu=5,Cu-Cu=6"], "`cutoff` must name 'Cu-Cu' once"),

@@ -14,8 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from vesin import NeighborList
 
+from linpot.errors import InputError
 from linpot.kernels.lists import sort_list
 from linpot.structures.structure import Structure
+
+MOST_NEIGHBORS = 200_000
+"""Of one atom: a cutoff of 80 A in a metal."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +88,32 @@ def find_neighbors(structure: Structure, cutoff: float) -> Neighbors:
     Returns
     -------
     Neighbors
+
+    Raises
+    ------
+    InputError
+        If an atom would have more than about `MOST_NEIGHBORS`: there is no memory for such pairs.
     """
     if cutoff == 0.0:  # of models that need no pairs
         offsets = np.zeros(structure.n_atoms + 1, dtype=np.int64)
         return Neighbors(0.0, offsets, np.zeros(0, dtype=np.int64), np.zeros((0, 3)))
-    search = NeighborList(cutoff=float(cutoff), full_list=True, n_threads=1)
     cell = complete_cell(structure.cell, structure.pbc)
+    _refuse_crowds(structure, cell, float(cutoff))
+    search = NeighborList(cutoff=float(cutoff), full_list=True, n_threads=1)
     found = search.compute(structure.positions, cell, structure.pbc, "ijS")
     return Neighbors(float(cutoff), *sort_list(structure.n_atoms, *found))
+
+
+def _refuse_crowds(structure: Structure, cell: NDArray[np.float64], cutoff: float) -> None:
+    """Refuse cutoffs whose ball, as flat as the periodicity, holds too many images."""
+    d = sum(structure.pbc)
+    ball = (1.0, 2.0 * cutoff, np.pi * cutoff**2, 4.0 / 3.0 * np.pi * cutoff**3)[d]
+    n = structure.n_atoms * ball / abs(np.linalg.det(cell))
+    if d and n > MOST_NEIGHBORS:
+        raise InputError(
+            f"{structure.name}: `cutoff` must leave at most {MOST_NEIGHBORS:,} neighbors of an "
+            f"atom, got {cutoff:g} A with about {n:.1g}; lower it, or check the unit of the cell"
+        )
 
 
 def complete_cell(cell: NDArray[np.float64], pbc: tuple[bool, bool, bool]) -> NDArray[np.float64]:
