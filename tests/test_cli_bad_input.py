@@ -175,6 +175,8 @@ def test_bad_files_are_refused_in_one_line(workplace, file, message):
         (["data", "check", GOOD, "--json", GOOD, "--overwrite"], "must not be a file that is"),
         (["data", "check", GOOD, "--json", "no/x.json"], "create it first"),
         (["data", "check", GOOD, "--per-group", "few"], "`per_group` must be a whole number"),
+        (["data", "check", GOOD, "--per-group", "-5"], "`per_group` must be"),
+        (["data", "check", GOOD, "--threads", "0"], "`threads` must be"),
         (["data", "check", GOOD, "--energy-key", "E0"], "`energy` key must be in at least one"),
         (["data", "check", "nan_force.extxyz"], "no structure of the data can be used"),
         (["data", "convert", GOOD], "Missing option '-o'"),
@@ -249,9 +251,9 @@ def test_bad_files_are_refused_in_one_line(workplace, file, message):
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
 def test_bad_flags_are_refused_in_one_line(workplace, arguments, message):
-    before = {name: Path(name).stat().st_mtime_ns for name in os.listdir()}
+    before = {name: Path(name).lstat().st_mtime_ns for name in os.listdir()}
     assert_refused(run(*arguments), message)
-    assert {name: Path(name).stat().st_mtime_ns for name in os.listdir()} == before
+    assert {name: Path(name).lstat().st_mtime_ns for name in os.listdir()} == before
 
 
 def test_no_data_command_shows_the_help(workplace):

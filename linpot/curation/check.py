@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from linpot import checks
 from linpot.curation.duplicates import Pair, find_duplicates
 from linpot.curation.finding import CERTAIN, LIKELY, NOTE, CheckResult, Finding
 from linpot.curation.label_signs import check_signs_and_units
@@ -80,10 +81,12 @@ def check_data(
     Raises
     ------
     InputError
-        If a file is not there, or holds no structure that can be used.
+        If a file is not there, or holds no structure that can be used, or a number is out of range.
     FileFormatError
         If a file cannot be read.
     """
+    checks.integer("per_group", per_group, low=0)
+    checks.integer("threads", threads, low=1)
     monitor = monitor or Silent()
     wanted = [(path, False) for path in _paths(data)] + [(path, True) for path in _paths(test)]
     if not wanted:
