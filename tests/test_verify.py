@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import broken_calculators as broken
 import numpy as np
@@ -97,6 +98,27 @@ def test_a_kink_of_the_force_is_no_jump_of_the_energy():
     lines = verified(broken.KinkedForce, "smoothness")["smoothness"].failures
     assert all("force constant jumps" in line for line in lines)
     assert any("at 4.5000 A" in line for line in lines)
+
+
+@dataclass
+class Kink:
+    """A force that is zero up to 2.003 A, then rises by a power of the distance from there."""
+
+    size: float
+    power: int
+    first: float = 1.0
+
+    def scan(self, calculator, r):
+        return np.zeros(len(r)), self.size * np.maximum(r - 2.003, 0.0) ** self.power
+
+
+def test_a_jump_of_the_third_derivative_is_none_of_the_force_constant():
+    # 1e5 eV/A^3: a switch of 10 eV within 0.2 A; differences see 0.01 eV/A^2 of it at 1e-7 A
+    size, _ = smoothness_checks._zoom("C2", Kink(1e5, 2), None, 2.0)
+    assert size < 0.5 * smoothness_checks.TOLERANCES["C2"][0]
+    size, place = smoothness_checks._zoom("C2", Kink(0.05, 1), None, 2.0)
+    assert 0.5 * 0.05 < size < 2.0 * 0.05
+    assert place == pytest.approx(2.003, abs=1e-5)
 
 
 def test_smoothness_is_judged_by_what_is_claimed():

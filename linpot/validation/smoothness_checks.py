@@ -11,12 +11,12 @@ jump where energy, force or force constant jumps:
 (C0 integrates the cubic through four forces. Differences are of high order because near steep walls
 the smooth rest of lower ones is larger than a small jump.) Where one of them stands out from its
 neighborhood, and at the claimed cutoff, the grid is made finer around its largest value until h is
-so small that only a jump can be left.
+so small that only a jump can be left; what still shrinks with h then is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 
@@ -39,7 +39,8 @@ REASON = (
 )
 WIDTHS = {"C0": 3, "C1": 4, "C2": 5}  # points that a difference reaches over
 SPACING = 0.04  # A, of the first grid
-FINEST = {"C0": 1e-5, "C1": 1e-5, "C2": 2e-6}  # A; kinks of the force constant count h times
+FINEST = {"C0": 1e-5, "C1": 1e-5, "C2": 2e-7}  # A; kinks of the force constant count h times
+COARSER = 5.0  # times the finest spacing, with which it is compared
 POINTS = 13  # of a finer grid
 CANDIDATES = 2  # beside the cutoff
 START = 0.8  # of the shortest usual distance
@@ -159,14 +160,30 @@ def _suspects(
 
 
 def _zoom(kind: str, pull: Pull, calculator: Calculator, r: float) -> tuple[float, float]:
-    """Return the largest difference that is left on the finest grid, and where it is."""
+    """Return the jump that is left between points without a distance, and where it is."""
     half = 2.5 * SPACING
+    history: list[tuple[float, float]] = []
     while True:
         grid = np.linspace(max(r - half, 0.5 * pull.first), r + half, POINTS)
         spacing = grid[1] - grid[0]
         values = _differences(kind, grid, *pull.scan(calculator, grid))
         best = int(values.argmax())
         r = _middle(kind, grid, best)
+        history.append((float(spacing), float(values[best])))
         if spacing <= 1.01 * FINEST[kind] or values[best] <= 0.1 * TOLERANCES[kind][0]:
-            return float(values[best]), r
+            return _without_spacing(history), r
         half = max(2.5 * spacing, 0.5 * (POINTS - 1) * FINEST[kind])
+
+
+def _without_spacing(history: Sequence[tuple[float, float]]) -> float:
+    """
+    Extrapolate differences to a spacing of zero.
+
+    A jump stays as the spacing shrinks; what the next derivative leaves, which may jump, shrinks
+    with it.
+    """
+    h, fine = history[-1]
+    for spacing, coarse in reversed(history):
+        if spacing >= COARSER * h:
+            return min(fine, max(0.0, fine - (coarse - fine) * h / (spacing - h)))
+    return fine
