@@ -106,10 +106,12 @@ class Kink:
 
     size: float
     power: int
+    noise: float = 0.0
     first: float = 1.0
 
     def scan(self, calculator, r):
-        return np.zeros(len(r)), self.size * np.maximum(r - 2.003, 0.0) ** self.power
+        noise = self.noise * np.random.default_rng(0).normal(size=len(r))
+        return np.zeros(len(r)), self.size * np.maximum(r - 2.003, 0.0) ** self.power + noise
 
 
 def test_a_jump_of_the_third_derivative_is_none_of_the_force_constant():
@@ -119,6 +121,14 @@ def test_a_jump_of_the_third_derivative_is_none_of_the_force_constant():
     size, place = smoothness_checks._zoom("C2", Kink(0.05, 1), None, 2.0)
     assert 0.5 * 0.05 < size < 2.0 * 0.05
     assert place == pytest.approx(2.003, abs=1e-5)
+
+
+def test_rounding_is_no_jump_of_the_force_constant():
+    # of forces good to 1e-9 eV/A: differences at the finest spacing are 0.03 eV/A^2 everywhere
+    size, _ = smoothness_checks._zoom("C2", Kink(1e4, 2, noise=1e-9), None, 2.0)
+    assert size < smoothness_checks.TOLERANCES["C2"][0]
+    size, _ = smoothness_checks._zoom("C2", Kink(0.5, 1, noise=1e-9), None, 2.0)
+    assert 0.25 < size < 1.0
 
 
 def test_smoothness_is_judged_by_what_is_claimed():

@@ -42,6 +42,8 @@ SPACING = 0.04  # A, of the first grid
 FINEST = {"C0": 1e-5, "C1": 1e-5, "C2": 2e-7}  # A; kinks of the force constant count h times
 COARSER = 5.0  # times the finest spacing, with which it is compared
 POINTS = 13  # of a finer grid
+AROUND = 40  # points on each side, of which a jump is in six differences at most
+STANDS_OUT = 6.0  # times the median; the largest of 80 of rounding is four times theirs
 CANDIDATES = 2  # beside the cutoff
 START = 0.8  # of the shortest usual distance
 UNKNOWN_CUTOFF = 10.0  # A, how far out to look where no cutoff is claimed
@@ -170,9 +172,21 @@ def _zoom(kind: str, pull: Pull, calculator: Calculator, r: float) -> tuple[floa
         best = int(values.argmax())
         r = _middle(kind, grid, best)
         history.append((float(spacing), float(values[best])))
-        if spacing <= 1.01 * FINEST[kind] or values[best] <= 0.1 * TOLERANCES[kind][0]:
+        if values[best] <= 0.1 * TOLERANCES[kind][0]:
+            return _without_spacing(history), r
+        if spacing <= 1.01 * FINEST[kind]:
+            if _is_rounding(kind, pull, calculator, r):
+                return min(value for _, value in history), r
             return _without_spacing(history), r
         half = max(2.5 * spacing, 0.5 * (POINTS - 1) * FINEST[kind])
+
+
+def _is_rounding(kind: str, pull: Pull, calculator: Calculator, r: float) -> bool:
+    """Whether differences at the finest spacing are as large all around: a jump is in one place."""
+    reach = FINEST[kind] * AROUND
+    grid = np.linspace(r - reach, r + reach, 2 * AROUND + 1)
+    values = _differences(kind, grid, *pull.scan(calculator, grid))
+    return bool(values.max() < STANDS_OUT * np.median(values))
 
 
 def _without_spacing(history: Sequence[tuple[float, float]]) -> float:
