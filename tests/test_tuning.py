@@ -52,7 +52,7 @@ def test_score_grows_when_stresses_are_sold():
 def test_trial_has_the_errors_of_blocked_cross_validation(data):
     settings = replace(SMALL, penalty=1e-4)
     expected = linpot.cross_validate(data, settings=settings, blocked=True)["all"]
-    found = FoldedFit(data, settings, Silent()).errors(settings)
+    found = FoldedFit(data, settings, Silent()).measure(settings)[0]
     for name, statistics in expected.items():
         assert found[name]["n"] == statistics["n"]
         for kind in ("mae", "rmse", "max"):
@@ -64,7 +64,7 @@ def test_weights_of_groups_count_in_trials(data):
     group = next(iter(data.groups))
     settings = replace(SMALL, penalty=1e-4, weights=linpot.Weights(groups={group: 0.1}))
     expected = linpot.cross_validate(data, settings=settings, blocked=True)["all"]
-    found = FoldedFit(data, settings, Silent()).errors(settings)
+    found = FoldedFit(data, settings, Silent()).measure(settings)[0]
     assert found["forces"]["mae"] == pytest.approx(expected["forces"]["mae"], rel=1e-6)
 
 

@@ -55,16 +55,17 @@ def penalty_by_folds(
     settings = replace(settings or FitSettings(), penalty="evidence")
     monitor = monitor or Silent()
     refuse_charges(settings, "the search for a penalty")
-    check_tunable(settings, plan_fit(train, settings, folds=FOLDS))
+    # as many columns, without what choosing them costs
+    check_tunable(settings, plan_fit(train, replace(settings, candidates=None), folds=FOLDS))
     folds = FoldedFit(train, settings, monitor)
-    reference = folds.errors(settings)
-    best, score = max(folds.penalty(settings), _SMALLEST), 1.0
+    best, score = max(folds.solve(settings).penalty or 0.0, _SMALLEST), 1.0
+    reference = folds.errors(settings, best)
     for step in STEPS:
         for factor in (step, 1.0 / step):
             start = best
             for _ in range(LONGEST_WALK):
                 tried = best * factor
-                found = score_of(folds.errors(replace(settings, penalty=tried)), reference)
+                found = score_of(folds.errors(settings, tried), reference)
                 if found >= score:
                     break
                 best, score = tried, found

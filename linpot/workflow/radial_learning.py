@@ -38,9 +38,8 @@ from linpot.model.packing import pack
 from linpot.model.pair_batch import PairBatch
 from linpot.model.prediction import Predictions
 from linpot.parallel import run_tasks
-from linpot.structures.batches import batches_of_atoms
+from linpot.structures.batches import batches_of_atoms, evenly_spaced
 from linpot.structures.dataset import Dataset
-from linpot.structures.structure import Structure
 from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.settings import FitSettings
 
@@ -123,7 +122,9 @@ class _Learning:
         )
         self._targets = Targets(plan.baseline, reference.values)
         n_unknown = len(self._scales) + len(self._directions())
-        self._sample = _sampled(train, ROWS_PER_COLUMN * n_unknown)
+        self._sample = evenly_spaced(
+            train, train.contents.rows.tolist(), ROWS_PER_COLUMN * n_unknown
+        )
         self._damping = _DAMPING
         self._rows = self._linear_rows(self.specification)
         self._coefficients, self._penalty = self._solved(self._rows, settings.penalty)
@@ -291,13 +292,6 @@ def _by_pair(by_centre: list[Floats]) -> Floats:
 
 def _basis(specification: MtpSpecification) -> Basis:
     return mtp_basis(specification, build_basis(specification).programs[0])
-
-
-def _sampled(train: Dataset, n_rows: int) -> list[Structure]:
-    """Take structures at equal intervals, so many that they have about so many rows."""
-    available = int(train.contents.rows.sum())
-    stride = max(1, available // max(1, n_rows))
-    return [structure for k, structure in enumerate(train) if k % stride == 0]
 
 
 def _evaluated(

@@ -144,16 +144,12 @@ def _choose_from(settings: FitSettings, step: float, distances: Distances) -> Fi
 
 def _candidates(settings: FitSettings, step: float, distances: Distances) -> FitSettings | None:
     """Take those that differ of so many times the functions that are kept."""
-    times = _CANDIDATES.index(_candidates_per_function(settings)) + int(step)
-    if not 0 <= times < len(_CANDIDATES):
+    own = settings.candidates_per_function
+    nearest = min(_CANDIDATES, key=lambda times: abs(times - own))
+    place = _CANDIDATES.index(nearest) + int(step)
+    if not 0 <= place < len(_CANDIDATES):
         return None
-    return replace(settings, candidates=_times(settings, _CANDIDATES[times]))
-
-
-def _candidates_per_function(settings: FitSettings) -> int:
-    """Return the one of `_CANDIDATES` that is nearest to what settings have."""
-    made, kept = (_mean(n) for n in (settings.candidates or 0, settings.n_functions))
-    return min(_CANDIDATES, key=lambda times: abs(times - made / kept))
+    return replace(settings, candidates=_times(settings, _CANDIDATES[place]))
 
 
 def _times(settings: FitSettings, times: int) -> int | dict[str, int] | None:
@@ -161,10 +157,6 @@ def _times(settings: FitSettings, times: int) -> int | dict[str, int] | None:
     n = settings.n_functions
     many = {s: times * v for s, v in n.items()} if isinstance(n, Mapping) else times * n
     return None if times == 1 else many
-
-
-def _mean(counts: int | Mapping[str, int]) -> float:
-    return sum(counts.values()) / len(counts) if isinstance(counts, Mapping) else float(counts)
 
 
 DIRECTIONS = (
@@ -194,7 +186,7 @@ DIRECTIONS = (
         "candidates",
         True,
         _candidates,
-        lambda s, _: f"{_candidates_per_function(s)} times as many as are kept",
+        lambda s, _: f"{s.candidates_per_function:.2g} times as many as are kept",
         whole=True,
     ),
     Direction(

@@ -185,11 +185,12 @@ class FitSettings:
     @property
     def columns_per_function(self) -> float:
         """How many functions rows are made of for each that is kept."""
-        made, kept = (
-            sum(n.values()) / len(n) if isinstance(n, Mapping) else float(n)
-            for n in (self.choose_from or self.n_functions, self.n_functions)
-        )
-        return made / kept
+        return _mean(self.choose_from or self.n_functions) / _mean(self.n_functions)
+
+    @property
+    def candidates_per_function(self) -> float:
+        """How many candidates there are for each function that is kept."""
+        return _mean(self.candidates or self.n_functions) / _mean(self.n_functions)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for provenance."""
@@ -219,6 +220,10 @@ class FitSettings:
 
 def _counts(counts: int | Mapping[str, int] | None) -> int | dict[str, int] | None:
     return dict(counts) if isinstance(counts, Mapping) else counts
+
+
+def _mean(counts: int | Mapping[str, int]) -> float:
+    return sum(counts.values()) / len(counts) if isinstance(counts, Mapping) else float(counts)
 
 
 def _written(charges: ChargeRung | EnergyModel | None) -> Any:

@@ -25,6 +25,7 @@ from linpot.workflow.keys import EVERY_FOLD, Key, n_columns_of, weight_of
 from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
+from linpot.workflow.solution import Solution
 
 FOLDS = 5
 STRESS_SLACK = 1.1
@@ -154,9 +155,18 @@ class FoldedFit:
         """Functions of all centre species together."""
         return self._complete.basis.n_features
 
-    def errors(self, settings: FitSettings) -> GroupErrors:
-        """Return the errors of left-out structures; see `measure`."""
-        return self.measure(settings)[0]
+    def errors(self, settings: FitSettings, penalty: float) -> GroupErrors:
+        """Return the errors of left-out structures with the weights and prior of settings."""
+        changes: dict[str, Any] = {"weights": settings.weights, "prior": settings.prior}
+
+        def residuals() -> Iterator[Residuals]:
+            for fold, structures in enumerate(self._held_out):
+                part, which = self._parts[fold]
+                found = part.refit(without_fold=which, penalty=penalty, **changes)
+                yield from stream_residuals(found.potential, structures, threads=settings.threads)
+
+        errors: GroupErrors = summarise_residuals(residuals())["all"]
+        return errors
 
     def measure(self, settings: FitSettings) -> tuple[GroupErrors, float]:
         """
@@ -174,25 +184,16 @@ class FoldedFit:
         log_evidence : float
             Of labels, not of weighted rows: comparable between weights.
         """
-        changes: dict[str, Any] = {"weights": settings.weights, "prior": settings.prior}
-        solution = self._complete.solve(penalty=settings.penalty, **changes)
-        penalty = solution.penalty
+        solution = self.solve(settings)
+        assert solution.penalty is not None  # `check_tunable` wants ridge
+        log_evidence = self._of_labels(solution.solver["log_evidence"], settings)
+        return self.errors(settings, solution.penalty), log_evidence
 
-        def residuals() -> Iterator[Residuals]:
-            for fold, structures in enumerate(self._held_out):
-                part, which = self._parts[fold]
-                found = part.refit(without_fold=which, penalty=penalty, **changes)
-                yield from stream_residuals(found.potential, structures, threads=settings.threads)
-
-        errors: GroupErrors = summarise_residuals(residuals())["all"]
-        return errors, self._of_labels(solution.solver["log_evidence"], settings)
-
-    def penalty(self, settings: FitSettings) -> float:
-        """Return the penalty that the rule of the settings chooses on all folds."""
-        changes: dict[str, Any] = {"weights": settings.weights, "prior": settings.prior}
-        found = self._complete.solve(penalty=settings.penalty, **changes).penalty
-        assert found is not None  # `check_tunable` wants ridge
-        return found
+    def solve(self, settings: FitSettings) -> Solution:
+        """Return the solution of all folds together."""
+        return self._complete.solve(
+            penalty=settings.penalty, weights=settings.weights, prior=settings.prior
+        )
 
     def _of_labels(self, log_evidence: float | None, settings: FitSettings) -> float:
         """Take the units of weights out of an evidence: each row was multiplied by its weight."""
