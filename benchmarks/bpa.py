@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Any
 
 import linpot
-from benchmarks.gap import announced_memory, environment, gap_program, write_for_gap
+from benchmarks.gap import announced_memory, gap_program, run_gap_fit, write_for_gap
 from benchmarks.record import RESULTS, data_folder, write_results
-from benchmarks.rmd17 import RECIPE
+from benchmarks.rmd17 import plain, recipe
 
 TEMPERATURES = (300, 600, 1200)
-SIZES = (500, 1000, RECIPE["n_functions"])
+SIZES = (500, 1000, 2000)
 SOAP = {"l_max": 4, "n_max": 6, "atom_sigma": 0.3, "zeta": 4, "cutoff": 4.5}
 N_SPARSE = {"H": 700, "C": 700, "N": 300, "O": 200}
 SIGMAS = "{0.001 0.05 0.0 0.0}"  # eV/atom, eV/A
@@ -61,12 +61,13 @@ def judge(model: linpot.EnergyModel) -> dict[str, dict[str, float]]:
 def fit_linpot(n_functions: int, threads: int) -> dict[str, Any]:
     """Fit in this process."""
     train = read("train_300K")
-    settings = linpot.FitSettings(**{**RECIPE, "n_functions": n_functions}, threads=threads)
+    own = recipe(n_functions)
+    settings = linpot.FitSettings(**own, threads=threads)
     begin, cpu = time.perf_counter(), time.process_time()
     fitted = linpot.run_fit(train, settings=settings)
     made = {
         "method": "linpot",
-        "recipe": {**RECIPE, "n_functions": n_functions, "weights": RECIPE["weights"].as_dict()},
+        "recipe": plain(own),
         "n_functions": linpot.learned_part(fitted.potential).n_functions,
         "n_train": len(train),
         "seconds": round(time.perf_counter() - begin, 1),
@@ -87,16 +88,6 @@ def fit_gap(n_train: int, threads: int) -> dict[str, Any]:
         command = _command(structures, target)
         memory = announced_memory([*command, "dryrun=T"])
         print(f"gap_fit announces {memory} GB", file=sys.stderr, flush=True)
-        begin = time.perf_counter()
-        log = Path(scratch) / "log"
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                command, stdout=output, stderr=subprocess.STDOUT, env=environment(threads)
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"gap_fit failed: {log.read_text()[-2000:]}")
         made = {
             "method": "GAP",
             "soap": SOAP,
@@ -104,10 +95,7 @@ def fit_gap(n_train: int, threads: int) -> dict[str, Any]:
             "sigmas": SIGMAS,
             "n_train": len(train),
             "announced_GB": memory,
-            "seconds": round(time.perf_counter() - begin, 1),
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-            "peak_memory_GB": round(usage.ru_maxrss * 1024 / 1e9, 2),
-            "threads": threads,
+            **run_gap_fit(command, Path(scratch) / "log", threads),
         }
         from quippy.potential import Potential  # reads the number of threads when it is loaded
 

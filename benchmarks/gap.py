@@ -78,28 +78,34 @@ def fit_gap(element: str, work: Path, threads: int, memory_limit: float) -> dict
             break
         n_sparse //= 2
     print(f"{element}: gap_fit announces {announced}", flush=True)
-    log = work / f"{element}.log"
-    begin = time.perf_counter()
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment(threads)
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"gap_fit failed for {element}: {log.read_text()[-2000:]}")
     made = {
         "published_settings": asdict(published),
         "n_sparse": n_sparse,
         "announced": announced,
         "memory_limit_GB": memory_limit,
+        **run_gap_fit(command, work / f"{element}.log", threads),
+    }
+    record.write_text(json.dumps(made))
+    return made
+
+
+def run_gap_fit(command: list[str], log: Path, threads: int) -> dict[str, Any]:
+    """Run gap_fit to its end; return what it took."""
+    begin = time.perf_counter()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=_environment(threads)
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"gap_fit failed: {log.read_text()[-2000:]}")
+    return {
         "seconds": round(time.perf_counter() - begin, 1),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
         "peak_memory_GB": round(usage.ru_maxrss * 1024 / 1e9, 3),
         "threads": threads,
     }
-    record.write_text(json.dumps(made))
-    return made
 
 
 def write_for_gap(data: linpot.Dataset, path: Path) -> None:
@@ -143,14 +149,14 @@ def _command(settings: GapSettings, n_sparse: int, train: Path, target: Path) ->
     ]
 
 
-def environment(threads: int) -> dict[str, str]:
+def _environment(threads: int) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
 
 
 def announced_memory(command: list[str]) -> float:
     """Return the largest memory that gap_fit foresees, GB."""
     output = subprocess.run(
-        command, check=True, capture_output=True, text=True, env=environment(1)
+        command, check=True, capture_output=True, text=True, env=_environment(1)
     ).stdout
     [(value, unit)] = re.findall(r"^PEAK\s+(\d+) (\w+)", output, re.MULTILINE)
     return (int(value) + 1) * {"GB": 1.0, "MB": 1e-3, "KB": 1e-6}[unit]  # gap_fit rounds down
@@ -283,7 +289,7 @@ def main() -> None:
             command += ["--threads", str(options.threads)]
             command += ["--judge", element, str(work / f"{element}.xml")]
             output = subprocess.run(
-                command, check=True, stdout=subprocess.PIPE, text=True, env=environment(1)
+                command, check=True, stdout=subprocess.PIPE, text=True, env=_environment(1)
             ).stdout
             row = json.loads(output.splitlines()[-1])
             row["gap"] |= {"fit": fit}

@@ -46,15 +46,26 @@ RECIPE: dict[str, Any] = {
 """Found on frames 700 to 999 of the training data of ethanol (docs/decisions.md)."""
 
 
+def recipe(n_functions: int) -> dict[str, Any]:
+    """Return the settings of a fit with so many functions per element."""
+    return {**RECIPE, "n_functions": n_functions, "candidates": 4 * n_functions}
+
+
+def plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as JSON takes them."""
+    return {k: v.as_dict() if hasattr(v, "as_dict") else v for k, v in settings.items()}
+
+
 def read(molecule: str, part: str) -> linpot.Dataset:
     """Read one half of the shipped split."""
     return linpot.read_dataset(data_folder() / "rmd17" / f"{molecule}_{part}_split01.extxyz.gz")
 
 
-def measure(molecule: str, n_train: int, recipe: dict[str, Any], threads: int) -> dict[str, Any]:
+def measure(molecule: str, n_train: int, threads: int) -> dict[str, Any]:
     """Fit one potential in this process."""
     train, test = read(molecule, "train")[:n_train], read(molecule, "test")
-    settings = linpot.FitSettings(**recipe, threads=threads)
+    own = recipe(N_FUNCTIONS[n_train])
+    settings = linpot.FitSettings(**own, threads=threads)
     begin, cpu = time.perf_counter(), time.process_time()
     if n_train == 50:
         settings = replace(settings, penalty=linpot.penalty_by_folds(train, settings))
@@ -68,11 +79,7 @@ def measure(molecule: str, n_train: int, recipe: dict[str, Any], threads: int) -
         "molecule": molecule,
         "n_train": n_train,
         "commit": commit(),
-        "recipe": {
-            **recipe,
-            "prior": recipe["prior"].as_dict(),
-            "weights": recipe["weights"].as_dict(),
-        },
+        "recipe": plain(own),
         "n_functions": learned.n_functions,
         "energy_mae_meV": 1e3 * n_atoms * errors["energy"]["mae"],
         "forces_mae_meV_A": 1e3 * errors["forces"]["mae"],
@@ -94,9 +101,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.one:
         molecule, size = options.one
-        n = N_FUNCTIONS[int(size)]
-        recipe = {**RECIPE, "n_functions": n, "candidates": 4 * n}
-        print(json.dumps(measure(molecule, int(size), recipe, options.threads)))
+        print(json.dumps(measure(molecule, int(size), options.threads)))
         return
     for molecule in options.molecules.split(","):
         for size in options.sizes.split(","):
