@@ -109,12 +109,12 @@ def test_fit_prints_data_basis_estimate_and_errors(folder):
         "calculator (9)",
         f"Basis: {N_FUNCTIONS} functions",
         "of memory",
-        "least squares",
+        "estimate",
         "Energy errors (meV/atom)",
         "Force errors, per component (eV/A)",
         "Stress errors, per component (GPa)",
         "Two atoms pushed together",
-        "note: E0 of Cu by least squares",
+        "note: E0 of Cu estimated from compositions and cohesive energies",
         f"Saved {folder / 'cu.linpot'}",
     ):
         assert part in text

@@ -141,7 +141,7 @@ def test_degrees_leave_nothing_to_choose():
 
 def test_the_penalty_by_folds_predicts_other_structures_better_than_the_evidence():
     few, test = shaken(8, seed=5), shaken(30, seed=6)
-    settings = replace(SETTINGS, n_functions=80, candidates=320)
+    settings = replace(SETTINGS, n_functions=80, candidates=320, e0="joint")
     penalty = linpot.penalty_by_folds(few, settings)
     chosen = linpot.run_fit(few, test=test, settings=replace(settings, penalty=penalty))
     plain = linpot.run_fit(few, test=test, settings=settings)

@@ -10,7 +10,7 @@ from ase.build import bulk
 import linpot
 from linpot.validation.crystals import ground_state
 from linpot.validation.quantities import NotMeasuredError
-from linpot.validation.rough_checks import random_cell
+from linpot.validation.random_cells import random_cell
 from linpot.validation.subject import Subject
 
 CRYSTAL = bulk("Cu", a=3.35)
@@ -64,7 +64,7 @@ def test_random_cells_keep_distances_and_composition():
     alloy.symbols[:2] = "Ni"
     rng = np.random.default_rng(0)
     for _ in range(5):
-        atoms = random_cell(subject, alloy, rng)
+        atoms = random_cell(list(alloy.symbols), alloy.get_volume() / 4, subject.distance, rng)
         assert (atoms.symbols == "Ni").sum() * 2 == len(atoms)
         ratio = atoms.get_volume() / len(atoms) / (alloy.get_volume() / 4)
         assert 0.7 <= ratio <= 1.4

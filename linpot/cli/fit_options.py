@@ -150,6 +150,14 @@ _OPTIONS = (
         help="How settings are compared: on left-out blocks of TRAIN, or by the evidence.",
     ),
     click.option(
+        "--random-search",
+        type=WHOLE,
+        default=0,
+        show_default=True,
+        metavar="CELLS",
+        help="Relax so many random cells in each of up to six rounds; lift what falls below TRAIN.",
+    ),
+    click.option(
         "--allow-holes",
         is_flag=True,
         help="Keep a potential whose energy falls when atoms are pushed together.",
@@ -245,6 +253,7 @@ def make_settings(options: dict[str, Any]) -> FitSettings:
         e0=options["e0"],
         weights=make_weights(options["weights"], options["energy_window"], options["force_cap"]),
         **chosen_solver(options["solver"]),
+        random_search=options["random_search"],
         allow_holes=options["allow_holes"],
         seed=options["seed"],
         threads=options["threads"],

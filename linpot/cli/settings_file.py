@@ -91,7 +91,7 @@ def settings_text(
         'baseline = "zbl"',
         '# baseline = "zbl,d3:pbe"  # with dispersion; coulomb:Na=1,Cl=-1 with fixed charges',
         "",
-        "# Energies of single atoms: from isolated atoms in the data, else least squares.",
+        "# Energies of single atoms: from isolated atoms in the data, else an estimate.",
         'e0 = "auto"',
     ]
     lines += ["", "# Weights of residuals; groups of the data: " + _groups(summary) + "."]

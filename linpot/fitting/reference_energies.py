@@ -1,4 +1,11 @@
-"""One-body energies E0: given, read off isolated atoms, or by least squares."""
+"""
+One-body energies E0: given, read off isolated atoms, estimated, or by least squares.
+
+E0 is what a potential says of separated atoms. Least squares on compositions puts the mean energy
+there, so that separated atoms are as stable as the solid, or more so where a baseline repels in
+the solid; everything between the two then falls below the solid. So what the data do not say is
+estimated: the mean energy, plus what it takes to part the elements into atoms.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +13,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
 
 from linpot import checks
 from linpot.errors import InputError
+from linpot.fitting.cohesive_energies import COHESIVE_ENERGIES, TYPICAL
 from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Structure
 
 RULES = ("auto", "isolated", "least-squares", "joint")
 LEAST_SQUARES = "least squares"
 """Source of energies by composition."""
+ESTIMATED = "estimate"
+"""Source of energies by composition and cohesive energies of the elements."""
 
 _AGREE = 1e-4  # eV; isolated atoms of one element that differ by more are a contradiction
 
@@ -30,10 +40,10 @@ class ReferenceEnergies:
     ----------
     values : dict of str to float, eV
     sources : dict of str to str
-        "given", "isolated atom" or `LEAST_SQUARES`.
+        "given", "isolated atom", `ESTIMATED` or `LEAST_SQUARES`.
     undetermined : bool
-        Whether the compositions leave a combination of least-squares values open; the solution of
-        minimum norm was taken.
+        Whether the compositions leave a combination of fitted values open; the solution of minimum
+        norm was taken.
     """
 
     values: dict[str, float]
@@ -47,6 +57,8 @@ def find_reference_energies(
     elements: tuple[str, ...],
     cutoff: float,
     rule: str | Mapping[str, float] = "auto",
+    *,
+    estimate: bool = True,
 ) -> ReferenceEnergies:
     """
     Determine E0.
@@ -55,15 +67,19 @@ def find_reference_energies(
     ----------
     structures : sequence of Structure
     energies : sequence of float or None, eV
-        Labels less the baseline; None where a structure has no energy.
+        Labels of the structures less the baseline; None where a structure has no energy.
     elements : tuple of str
     cutoff : float, A
         An atom without neighbors inside it is isolated.
     rule : {"auto", "isolated", "least-squares", "joint"} or mapping of str to float
-        "auto" takes isolated atoms where the data have them and fits the rest by composition, as
-        does "joint", after which a fit solves for the rest again beside the learned part;
-        "isolated" insists on isolated atoms; a mapping gives values, elements it lacks are found
-        by "auto".
+        "auto" takes isolated atoms where the data have them and estimates the rest by composition,
+        from labels and cohesive energies. "joint" takes isolated atoms and
+        fits the rest by composition, after which a fit solves for them again beside the learned
+        part; "least-squares" fits all; "isolated" insists on isolated atoms; a mapping gives
+        values, elements it lacks are found by "auto".
+    estimate : bool
+        Whether "auto" estimates. A baseline that is a whole potential, with energies of its own for
+        separated atoms, leaves differences: those are fitted by composition.
 
     Returns
     -------
@@ -99,9 +115,11 @@ def find_reference_energies(
         )
     undetermined = False
     if missing:
-        fitted, undetermined = _least_squares(structures, energies, missing, values)
+        estimated = estimate and rule not in ("least-squares", "joint")
+        find = _estimates if estimated else _least_squares
+        fitted, undetermined = find(structures, energies, missing, values)
         values.update(fitted)
-        sources.update(dict.fromkeys(missing, LEAST_SQUARES))
+        sources.update(dict.fromkeys(missing, ESTIMATED if estimated else LEAST_SQUARES))
     return ReferenceEnergies(
         {s: values[s] for s in elements}, {s: sources[s] for s in elements}, undetermined
     )
@@ -125,6 +143,30 @@ def _isolated_atoms(
             )
         found.setdefault(symbol, (energy, structure.name))
     return {symbol: value for symbol, (value, _) in found.items()}
+
+
+def _estimates(
+    structures: Sequence[Structure],
+    energies: Sequence[float | None],
+    missing: list[str],
+    known: Mapping[str, float],
+) -> tuple[dict[str, float], bool]:
+    """
+    Fit compositions to the energies of separated atoms.
+
+    Those lie above the label by cohesive energies of the elements, or by what the baseline binds
+    (charges) if that is more; what it repels says nothing of separated atoms.
+    """
+    apart: list[float | None] = []
+    for structure, energy in zip(structures, energies, strict=True):
+        label = structure.labels.energy
+        if energy is None or label is None:
+            apart.append(None)
+        else:
+            symbols = (chemical_symbols[z] for z in structure.numbers)
+            cohesion = sum(COHESIVE_ENERGIES.get(s, TYPICAL) for s in symbols)
+            apart.append(max(label + cohesion, energy))
+    return _least_squares(structures, apart, missing, known)
 
 
 def _least_squares(

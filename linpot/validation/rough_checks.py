@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from linpot import checks
 from linpot.validation.crystals import ground_state, nearest_distance, supercell
 from linpot.validation.findings import Findings
+from linpot.validation.random_cells import random_cell
 from linpot.validation.samples import sample_name
 from linpot.validation.subject import Subject, energy_of
 
@@ -77,7 +78,9 @@ class Rough:
         near = CLOSEST * nearest_distance(ground)
         rng = np.random.default_rng(self.seed)
         for number in range(self.n_random):
-            atoms = random_cell(subject, ground, rng)
+            volume = ground.get_volume() / len(ground)
+            atoms = random_cell(list(ground.symbols), volume, subject.distance, rng)
+            atoms = subject.charged(atoms)
             where = f"random cell {number} ({sample_name(atoms)}, seed {self.seed})"
             relaxed = _relaxed(atoms, calculator, bulk)
             energy = energy_of(calculator, relaxed) / len(relaxed)
@@ -146,45 +149,6 @@ class Rough:
             fall, k = _fall(np.array(energies))
             found.add("energy falls by", fall, FALL, "eV/atom", f"{a}-{b} at {r[k]:.2f} A")
         return found
-
-
-def random_cell(subject: Subject, ground: Atoms, rng: np.random.Generator) -> Atoms:
-    """
-    Make a cell of random shape with atoms at random places.
-
-    Parameters
-    ----------
-    subject : Subject
-    ground : Atoms
-        Composition and density: from 0.7 to 1.4 times its volume per atom.
-    rng : numpy Generator
-
-    Returns
-    -------
-    Atoms
-        Of 4 to 12 atoms, or one formula; none closer than 0.7 of the shortest usual distance, if
-        there are places for all.
-    """
-    formula = list(ground.symbols)
-    repeats = max(1, round(int(rng.integers(4, 13)) / len(formula)))
-    symbols = formula * repeats
-    volume = ground.get_volume() * repeats * rng.uniform(0.7, 1.4)
-    while True:
-        cell = np.eye(3) * rng.uniform(0.7, 1.4, 3) + rng.uniform(-0.3, 0.3, (3, 3))
-        size = float(np.linalg.det(cell))
-        if size > 0.3:
-            break
-    cell *= (volume / size) ** (1 / 3)
-    atoms = Atoms(cell=cell, pbc=True)
-    for symbol in symbols:
-        least = 0.7 * np.array([subject.distance(symbol, s) for s in atoms.symbols])
-        for _ in range(100):
-            trial = atoms + Atoms(symbol, positions=[rng.random(3) @ cell])
-            gaps = trial.get_distances(-1, range(len(atoms)), mic=True) if len(atoms) else least
-            if (gaps >= least).all():
-                break
-        atoms = trial
-    return subject.charged(atoms)
 
 
 def _relaxed(atoms: Atoms, calculator: Calculator, bulk: float) -> Atoms:

@@ -10,6 +10,7 @@ from linpot.baselines.calculator_baseline import CalculatorBaseline
 from linpot.baselines.coulomb import Coulomb
 from linpot.baselines.d3 import D3
 from linpot.baselines.dispersion import Dispersion
+from linpot.baselines.pair_potential import PairPotential
 from linpot.baselines.zbl import ZBL
 from linpot.errors import InputError
 from linpot.model.protocol import EnergyModel
@@ -132,6 +133,15 @@ def wall_of(baseline: EnergyModel | None) -> EnergyModel | None:
     if not walls:
         return None
     return walls[0] if len(walls) == 1 else ModelSum.of(*walls)
+
+
+def vanishes_apart(baseline: EnergyModel | None) -> bool:
+    """Whether separated atoms are known to have no energy: so it is of all but calculators."""
+    parts = baseline.parts if isinstance(baseline, ModelSum) else (baseline,)
+    return all(
+        part is None or isinstance(part, PairPotential | Coulomb | D3 | Dispersion)
+        for part in parts
+    )
 
 
 def _zbl(term: Term, distances: Distances, elements: tuple[str, ...]) -> EnergyModel:

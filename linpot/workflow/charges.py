@@ -11,6 +11,7 @@ from linpot.errors import InputError
 from linpot.structures.dataset import Dataset
 from linpot.structures.structure import Structure
 from linpot.validation.compression import compressed, trimers
+from linpot.workflow.joint_energies import rule_of
 from linpot.workflow.plan import FitPlan
 from linpot.workflow.settings import FitSettings
 
@@ -64,7 +65,7 @@ def add_charges(plan: FitPlan, train: Dataset, settings: FitSettings, monitor: S
                 train,
                 plan.basis,
                 plan.baseline,
-                settings.e0,
+                rule_of(settings),
                 settings.weights,
                 settings.prior,
                 _unseen(plan),

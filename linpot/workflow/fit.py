@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from linpot.errors import InputError
 from linpot.fitting.reference_energies import (
+    ESTIMATED,
     LEAST_SQUARES,
     ReferenceEnergies,
     find_reference_energies,
@@ -18,13 +19,15 @@ from linpot.model.feature_engine import FeatureEngine
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
+from linpot.workflow.baseline import vanishes_apart
 from linpot.workflow.charges import add_charges
 from linpot.workflow.choice import chosen
 from linpot.workflow.evaluate import Metrics, evaluate_model
-from linpot.workflow.joint_energies import JOINT, fits_energies_jointly, with_joint_energies
+from linpot.workflow.joint_energies import JOINT, rule_of, with_joint_energies
 from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.provenance import provenance
 from linpot.workflow.radial_learning import with_learned_radials
+from linpot.workflow.random_search import lift_minima
 from linpot.workflow.regression import collect_factors, noise_of
 from linpot.workflow.session import FitSession
 from linpot.workflow.settings import FitSettings
@@ -154,12 +157,15 @@ def finish_fit(
     monitor = monitor or Silent()
     monitor.stage("solve", 1)
     session = chosen(session)
+    searched = []
+    if settings.random_search:
+        searched = [lift_minima(session, train, plan.distances, monitor.stage, monitor.advance)]
     solution, walls = solve_without_holes(session, plan.distances, train)
     monitor.advance(1)
     potential = solution.potential
     learned = LinearPotential(session.basis, solution.coefficients, reference.values)
     errors, tested = _measure(potential, train, test, settings, monitor)
-    notes = _notes(plan, reference) + walls.notes
+    notes = _notes(plan, reference) + searched + walls.notes
     shortest = {pair: seen.shortest for pair, seen in plan.distances.items()}
     learned = learned.with_provenance(
         **provenance(train, test, settings, solution.solver),
@@ -257,7 +263,12 @@ def gather_rows(
     """
     energies = energies_without(train, plan.baseline, threads=settings.threads)
     reference = find_reference_energies(
-        train, energies, plan.basis.elements, plan.basis.cutoff, settings.e0
+        train,
+        energies,
+        plan.basis.elements,
+        plan.basis.cutoff,
+        rule_of(settings),
+        estimate=vanishes_apart(plan.baseline),
     )
     monitor.stage("design rows", len(train))
     builder = RowBuilder.for_data(FeatureEngine(plan.basis), settings.weights, train)
@@ -271,11 +282,15 @@ def gather_rows(
         folds=fold_of,
         progress=monitor.advance,
     )
-    if fits_energies_jointly(settings, reference):
+    if rule_of(settings) == "joint":
         scales = settings.prior.scales(plan.basis)
         factors, reference = with_joint_energies(factors, reference, settings, scales)
     restraints = plan.restraints
-    is_open = settings.charges is not None or JOINT in reference.sources.values()
+    is_open = (
+        settings.charges is not None
+        or reference.undetermined
+        or JOINT in reference.sources.values()
+    )
     if restraints is not None and settings.restraint is None and is_open:
         restraints = restraints.with_open_energies()
     session = FitSession(
@@ -325,6 +340,15 @@ def _measure(
     )
 
 
+_TOLD = {
+    ESTIMATED: "estimated from compositions and cohesive energies of the elements: no isolated "
+    "atom in the data",
+    LEAST_SQUARES: "by least squares: no isolated atom in the data, so energies of separated atoms "
+    "have no meaning",
+    JOINT: f"{JOINT}: no isolated atom in the data, so energies of separated atoms have no meaning",
+}
+
+
 def _notes(plan: FitPlan, reference: ReferenceEnergies) -> list[str]:
     notes = []
     if plan.estimate.merged:
@@ -334,13 +358,10 @@ def _notes(plan: FitPlan, reference: ReferenceEnergies) -> list[str]:
             "the compositions do not determine all E0; the solution of minimum norm was taken "
             "(energies of other compositions are not to be trusted: add isolated atoms or give e0)"
         )
-    for rule, how in ((LEAST_SQUARES, "by least squares"), (JOINT, JOINT)):
-        fitted = [s for s, source in reference.sources.items() if source == rule]
-        if fitted:
-            notes.append(
-                f"E0 of {', '.join(fitted)} {how}: no isolated atom in the data, "
-                "so energies of separated atoms have no meaning"
-            )
+    for rule, told in _TOLD.items():
+        found = [s for s, source in reference.sources.items() if source == rule]
+        if found:
+            notes.append(f"E0 of {', '.join(found)} {told}")
     for pair, seen in plan.distances.items():
         if not seen.seen:
             notes.append(f"no close pair {'-'.join(pair)} in the data; its distances are guesses")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,18 +19,16 @@ Floats = NDArray[np.float64]
 JOINT = "fitted with the functions"
 
 
-def fits_energies_jointly(settings: FitSettings, reference: ReferenceEnergies) -> bool:
+def rule_of(settings: FitSettings) -> str | Mapping[str, float]:
     """
-    Whether E0 is free where isolated atoms are missing.
+    Return how E0 is found; "auto" is "joint" where an estimate would do harm.
 
-    Least squares on compositions takes all of the mean energy. Families of few functions cannot
-    give it back, and where all data have one composition it is the mean and nothing else: forces
-    would pay for a learned energy that has to be zero on average. Charges that are trained have
-    energies of many eV per atom, of which the compositions see the mean only.
+    Families of few functions cannot give back the mean energy that an estimate leaves to them.
+    Charges that are trained have energies of many eV per atom, of which labels say nothing.
     """
-    if settings.e0 != "auto":
-        return settings.e0 == "joint"
-    return settings.family_name != "ace" or settings.charges is not None or reference.undetermined
+    if settings.e0 == "auto" and (settings.family_name != "ace" or settings.charges is not None):
+        return "joint"
+    return settings.e0
 
 
 def with_joint_energies(

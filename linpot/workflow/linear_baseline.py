@@ -114,7 +114,7 @@ def fit_coefficients(
         energies_without(train, total, threads=settings.threads),
         plan.basis.elements,
         plan.basis.cutoff,
-        settings.e0,
+        "joint" if settings.e0 == "auto" else settings.e0,
     )
     builder = RowBuilder.for_data(FeatureEngine(plan.basis), settings.weights, train)
     targets = Targets(plan.baseline, reference.values)

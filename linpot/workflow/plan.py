@@ -18,6 +18,7 @@ from linpot.workflow.defaults import TAPER_START, Distances, default_radial
 from linpot.workflow.dense_environments import dense_environments
 from linpot.workflow.estimate import FitEstimate, estimate_fit, refuse_too_many_columns
 from linpot.workflow.independent import independent_functions
+from linpot.workflow.random_search import find_parents
 from linpot.workflow.restraints import RESTRAINT, Restraints, wall_dimers
 from linpot.workflow.settings import FitSettings
 
@@ -110,6 +111,10 @@ def plan_fit(
         dimers = wall_dimers(distances, start, weight)
         dense = dense_environments(train, distances, seed=settings.seed)
         restraints = Restraints(wall, dimers, dense, settings.dense_restraint)
+    if settings.random_search:
+        if restraints is None:
+            raise InputError("`random_search` needs a repulsion in the baseline, got none")
+        find_parents(train)  # refuses what cannot be searched
     return FitPlan(basis, baseline, restraints, distances, estimate)
 
 

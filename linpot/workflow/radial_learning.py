@@ -40,6 +40,7 @@ from linpot.model.prediction import Predictions
 from linpot.parallel import run_tasks
 from linpot.structures.batches import batches_of_atoms, evenly_spaced
 from linpot.structures.dataset import Dataset
+from linpot.workflow.joint_energies import rule_of
 from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.settings import FitSettings
 
@@ -118,7 +119,7 @@ class _Learning:
             energies_without(train, plan.baseline, threads=settings.threads),
             plan.basis.elements,
             plan.basis.cutoff,
-            settings.e0,
+            rule_of(settings),
         )
         self._targets = Targets(plan.baseline, reference.values)
         n_unknown = len(self._scales) + len(self._directions())

@@ -74,8 +74,8 @@ class FitSettings:
         Charges to be found before the learned part is fitted to the rest: "local", "latent", with
         settings as in "local:width=0.8"; see `parse_charges` and docs/charges.md.
     e0 : {"auto", "isolated", "least-squares", "joint"} or mapping of str to float, eV
-        See `find_reference_energies`. "auto" is "joint" for families other than ACE, and where
-        compositions leave E0 open.
+        See `find_reference_energies`. "auto" is "joint" for families other than ACE and with
+        charges.
     weights : Weights
     solver : {"ridge", "ard", "omp", "lasso", "svd", "qr"} or FactorRegressor
         Ridge; automatic relevance determination; matching pursuit or LASSO up to the knee of the
@@ -88,14 +88,18 @@ class FitSettings:
     restraint : float or None, 1/eV
         Weight of dimers below the shortest distances on which the learned part should vanish, so
         that the default repulsion rules there; 0 for none. None takes 10, or 0.1 where E0 is fitted
-        with the functions, whose zero it would decide, and beside trained charges.
+        with the functions or left open by the compositions, whose zero it would decide, and beside
+        trained charges.
     dense_restraint : float
         Strength with which the learned part is kept from overwhelming the repulsion in
         environments denser than the data; 0 for none. See `Restraints`.
+    random_search : int
+        Random cells of the data's compositions that are relaxed in each of up to six rounds; what
+        falls below the data is lifted. See `lift_minima`. 0 for none.
     allow_holes : bool
         Keep a potential whose energy falls when atoms are pushed together, instead of refusing it.
     seed : int
-        Of anything random: the dense environments.
+        Of anything random: dense environments and random cells.
     threads : int
         Results do not depend on it.
     backend : str
@@ -131,6 +135,7 @@ class FitSettings:
     mixing: Mixing | None = None
     restraint: float | None = None
     dense_restraint: float = 1.0
+    random_search: int = 0
     allow_holes: bool = False
     seed: int = 0
     threads: int = 1
@@ -141,6 +146,7 @@ class FitSettings:
     def __post_init__(self) -> None:
         checks.integer("body_order", self.body_order, low=2, high=MAX_BODY_ORDER)
         checks.integer("seed", self.seed, low=0)
+        checks.integer("random_search", self.random_search, low=0)
         checks.integer("threads", self.threads, low=1)
         if self.restraint is not None:
             checks.non_negative("restraint", self.restraint, "weight in 1/eV")
@@ -214,6 +220,7 @@ class FitSettings:
             "prior": self.prior.as_dict(),
             "restraint": self.restraint,
             "dense_restraint": self.dense_restraint,
+            "random_search": self.random_search,
             "seed": self.seed,
         }
 
