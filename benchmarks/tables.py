@@ -16,7 +16,7 @@ from benchmarks.comparison_tables import PUBLISHED, beside_gap, comparison
 from benchmarks.data_check_tables import data_check
 from benchmarks.dispersion_tables import dispersion
 from benchmarks.families_tables import families, moment_tensors
-from benchmarks.record import RESULTS, load, origin
+from benchmarks.record import RESULTS, load, load_if_there, origin
 from benchmarks.scale_tables import scale
 from benchmarks.selection_tables import grades, selection
 from benchmarks.tuning_tables import decisions
@@ -264,6 +264,33 @@ def walls() -> str:
             " / ".join(f"{value:.1f}" for value in lowest),
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n\n".join(filter(None, ["\n".join([*lines, "", origin(results)]), random_cells()]))
+
+
+def random_cells() -> str:
+    """Return what E0 and searches do to random cells."""
+    results = load_if_there("random_search")
+    if not results:
+        return ""
+    lines = [
+        f"{results['n_cells']} random cells that no fit has seen, relaxed: how many end more than "
+        "0.1 eV per atom below the most",
+        f"stable structure of the data. {results['n_functions']} functions; E0 by least squares "
+        "(TiAl: fitted with the functions),",
+        f"estimated (the default), and with `random_search={results['searched_per_round']}` "
+        "beside. MAE on the test set (meV/atom / eV/A).",
+        "",
+        "| | least squares | errors | default | errors | searched | errors | CPU of fits, s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in results["rows"]:
+        made = [row[kind] for kind in ("before", "default", "search")]
+        told = [
+            f"{own['below']} | {1e3 * own['energy_mae']:.2f} / {own['forces_mae']:.4f}"
+            for own in made
+        ]
+        times = " / ".join(f"{own['cpu_seconds']:.0f}" for own in made)
+        lines.append(f"| {row['set']} | " + " | ".join(told) + f" | {times} |")
     return "\n".join([*lines, "", origin(results)])
 
 
