@@ -63,7 +63,10 @@ def _silicon() -> str:
     lines = [
         "### Silicon beside the DFT of its data",
         "",
-        f"The shipped data, the default recipe ({results['n_functions']} functions); references",
+        f"The shipped data with small strains and vibrations beside ({results['n_structures']} "
+        "structures in all,",
+        f"`benchmarks.silicon_crystal`), the default recipe ({results['n_functions']} functions); "
+        "references",
         f"by {known['code']} ({known['functional']},",
         f"{known['pseudopotential']}, {known['cutoff_ry']:.0f} Ry) in the same cells, of 16 atoms "
         "for phonons and the vacancy. Units: A, GPa, THz, eV.",
