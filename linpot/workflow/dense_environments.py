@@ -30,7 +30,7 @@ MIXABLE = 1.5
 """Most by which usual distances of pairs may differ where elements may be neighbors at random: in
 alloys and salts, not where molecules or networks say who binds to whom."""
 
-RANDOM_VOLUMES, COMPRESSED_VOLUMES = (0.5, 1.2), (0.35, 0.9)  # of the usual one
+RANDOM_VOLUMES, COMPRESSED_VOLUMES = (0.3, 1.2), (0.35, 0.9)  # of the usual one
 CLOSEST = (0.75, 1.0)  # of the shortest distances seen
 RATTLE = 0.1  # of the mean distance of atoms, at most
 N_PUSHES = 40
