@@ -53,7 +53,7 @@ _OPTIONS = (
         "--candidates",
         type=Value("N", parse_n_functions),
         help="Keep, of so many functions, those that differ most on the data, before any rows are "
-        "made. For molecules: four times --n-functions.",
+        "made. For molecules: four times --n-functions; crystals lose.",
     ),
     click.option(
         "--max-degree",

@@ -57,7 +57,7 @@ class FitSettings:
         Accuracy comes close to that of all of them, rows take their time and memory.
     candidates : int or mapping of str to int, optional
         Functions of which those are taken that differ most on the data, before any rows are made:
-        see `independent_functions`. For molecules: four times what is to be left.
+        see `independent_functions`. For molecules: four times what is to be left; crystals lose.
     max_degree : float, sequence or mapping, optional
         Degrees instead of a number of functions; see `BasisSpecification`.
     body_order : int
