@@ -20,10 +20,11 @@ def _laws() -> str:
     lines = [
         "### Laws",
         "",
-        f"Potentials of the default recipe with {results['n_functions']} functions per element. "
-        "Largest deviation over its tolerance,",
-        f"and the check it belongs to; rough use (of crystals) with {results['n_random']} random "
-        "cells.",
+        f"Potentials of the default recipe with {results['n_functions']} functions per element; "
+        "crystals with a random search",
+        "while fitting, of other cells. Largest deviation over its tolerance, and the check it "
+        "belongs to;",
+        f"rough use (of crystals) with {results['n_random']} random cells.",
         "",
         "| | baseline | structures | checks | failed | nearest to its tolerance | rough use | s |",
         "|---|---|---|---|---|---|---|---|",
