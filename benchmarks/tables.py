@@ -38,11 +38,12 @@ def tables() -> str:
 
 
 def _elements(results: dict[str, Any]) -> str:
+    threads = results["runs"][0]["threads"]
     lines = [
         "Elements of Zuo et al. (2020), their split; one recipe, no setting per element. Settings",
         "come from training folds, except where the taper ends: that was moved after looking at",
         "test errors (docs/decisions.md). MAE of energies (meV/atom) / forces (eV/A); time of the",
-        f"whole regression on {results['runs'][0]['threads']} threads. GAP, MTP: from that paper.",
+        f"whole regression on {threads} thread{'s' * (threads > 1)}. GAP, MTP: from that paper.",
         "",
         "| | functions | test | 5-fold on training data | rows + solve | memory | GAP | MTP |",
         "|---|---|---|---|---|---|---|---|",
