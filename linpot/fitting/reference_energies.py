@@ -73,10 +73,10 @@ def find_reference_energies(
         An atom without neighbors inside it is isolated.
     rule : {"auto", "isolated", "least-squares", "joint"} or mapping of str to float
         "auto" takes isolated atoms where the data have them and estimates the rest by composition,
-        from labels and cohesive energies. "joint" takes isolated atoms and
-        fits the rest by composition, after which a fit solves for them again beside the learned
-        part; "least-squares" fits all; "isolated" insists on isolated atoms; a mapping gives
-        values, elements it lacks are found by "auto".
+        from labels and cohesive energies. "joint" takes isolated atoms and fits the rest by
+        composition, after which a fit solves for them again beside the learned part;
+        "least-squares" fits all; "isolated" insists on isolated atoms; a mapping gives values,
+        elements it lacks are found by "auto".
     estimate : bool
         Whether "auto" estimates. A baseline that is a whole potential, with energies of its own for
         separated atoms, leaves differences: those are fitted by composition.
