@@ -331,6 +331,16 @@ def _molecules() -> str:
             f"{run['energy_mae_meV']:.1f} / {run['forces_mae_meV_A']:.1f} | {energy} / {forces} | "
             f"{run['cpu_seconds']:.0f} s, {run['peak_memory_GB']:.1f} GB |"
         )
+    older = [
+        f"{run['molecule']} {run['n_train']} ({run['commit']})"
+        for run in results["runs"]
+        if run["commit"] != results["commit"]
+    ]
+    if older:
+        lines += [
+            "",
+            f"Of commits before, with a stronger prior on body orders: {', '.join(older)}.",
+        ]
     return "\n".join([*lines, "", origin(results)])
 
 
