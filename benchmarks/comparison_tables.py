@@ -208,7 +208,8 @@ def beside_gap(n_functions: int = 1000) -> str:
     lines = [
         f"Beside GAP (gap_fit, settings of its publication) in one run; linpot with {n_functions}",
         "functions. MAE of energies (meV/atom) / forces (eV/A); time of a step through ASE on one",
-        "core; CPU time of the fit. Networks, SNAP and MTP beside them: docs/benchmarks.md.",
+        "core; CPU time of the fit. Before E0 was estimated, as it is in the table above.",
+        "Networks, SNAP and MTP beside them: docs/benchmarks.md.",
         "",
         "| | linpot | us/atom | fit | GAP | us/atom | fit |",
         "|---|---|---|---|---|---|---|",

@@ -64,3 +64,18 @@ def test_energies_that_compositions_leave_open_are_solved_for_beside_the_learned
     found, values = fitted(images, "joint")
     assert 4 * values["H"] + 3 * values["O"] == pytest.approx(0.0, abs=0.1)
     assert found < 1.2 * exact
+
+
+def test_with_charges_below_and_one_composition_energies_are_found_jointly_by_default():
+    charges = linpot.Coulomb({"H": 0.3, "O": -0.4})
+    images = data(((4, 3),))
+    for atoms in images:
+        calc = linpot.LinpotCalculator(charges)
+        atoms.calc.results["energy"] += calc.get_potential_energy(atoms)
+        atoms.calc.results["forces"] += calc.get_forces(atoms)
+    potential = linpot.fit(images, n_functions=12, body_order=2, cutoff=3.0, baseline=charges)
+    learned = linpot.learned_part(potential)
+    values = learned.isolated_atom_energies
+    # what the charges leave repels everywhere: its mean is no energy of separated atoms
+    assert 4 * values["H"] + 3 * values["O"] == pytest.approx(0.0, abs=0.1)
+    assert set(learned.provenance["e0_sources"].values()) == {"fitted with the functions"}

@@ -68,6 +68,12 @@ def test_cells_do_not_know_of_each_other(potential):
         np.testing.assert_allclose(alone.positions, end.positions, atol=1e-7)
 
 
+def test_no_cells_are_no_fault(potential):
+    ends, energies = relax_many(potential, [])
+    assert ends == []
+    assert len(energies) == 0
+
+
 def test_energies_only_fall_and_stop_at_the_floor(potential):
     starts = cells(6, seed=4)
     before = [potential.predict(s).energy / s.n_atoms for s in starts]

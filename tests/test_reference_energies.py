@@ -131,10 +131,13 @@ def test_an_estimate_lies_above_the_labels_by_the_cohesive_energies():
         assert set(found.sources.values()) == {"estimate"}
 
 
-def test_an_estimate_counts_the_baseline_where_it_binds_more_than_elements_do():
+def test_what_a_baseline_that_binds_leaves_is_not_estimated():
     structures = [cluster(0, 2, -20.0), cluster(0, 3, -30.0)]
-    found = find_reference_energies(structures, [-2.0, -3.0], ("Si",), CUTOFF)  # ions: 9 eV each
+    found = find_reference_energies(
+        structures, [-2.0, -3.0], ("Si",), CUTOFF, estimate=False
+    )  # ions, bound by 9 eV each
     assert found.values["Si"] == pytest.approx(-1.0)
+    assert found.sources == {"Si": "least squares"}
 
 
 def test_an_estimate_takes_isolated_atoms_off_first():

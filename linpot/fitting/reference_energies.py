@@ -78,8 +78,8 @@ def find_reference_energies(
         "least-squares" fits all; "isolated" insists on isolated atoms; a mapping gives values,
         elements it lacks are found by "auto".
     estimate : bool
-        Whether "auto" estimates. A baseline that is a whole potential, with energies of its own for
-        separated atoms, leaves differences: those are fitted by composition.
+        Whether "auto" estimates. Charges or a whole potential in the baseline bind atoms
+        themselves: the rest is fitted by composition.
 
     Returns
     -------
@@ -151,12 +151,7 @@ def _estimates(
     missing: list[str],
     known: Mapping[str, float],
 ) -> tuple[dict[str, float], bool]:
-    """
-    Fit compositions to the energies of separated atoms.
-
-    Those lie above the label by cohesive energies of the elements, or by what the baseline binds
-    (charges) if that is more; what it repels says nothing of separated atoms.
-    """
+    """Fit compositions to labels and cohesive energies; what a baseline repels says nothing."""
     apart: list[float | None] = []
     for structure, energy in zip(structures, energies, strict=True):
         label = structure.labels.energy
@@ -164,8 +159,7 @@ def _estimates(
             apart.append(None)
         else:
             symbols = (chemical_symbols[z] for z in structure.numbers)
-            cohesion = sum(COHESIVE_ENERGIES.get(s, TYPICAL) for s in symbols)
-            apart.append(max(label + cohesion, energy))
+            apart.append(label + sum(COHESIVE_ENERGIES.get(s, TYPICAL) for s in symbols))
     return _least_squares(structures, apart, missing, known)
 
 

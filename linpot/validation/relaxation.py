@@ -53,6 +53,8 @@ def relax_many(
     Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006), of positions before the deformation and of
     the deformation times the number of atoms, as in Tadmor et al., Phys. Rev. B 59, 235 (1999).
     """
+    if not structures:
+        return [], np.zeros(0)
     sizes = np.array([s.n_atoms for s in structures])
     first = np.concatenate([[0], np.cumsum(sizes + 3)])  # three rows more: the deformation
     owner = np.repeat(np.arange(len(sizes)), sizes + 3)

@@ -135,13 +135,10 @@ def wall_of(baseline: EnergyModel | None) -> EnergyModel | None:
     return walls[0] if len(walls) == 1 else ModelSum.of(*walls)
 
 
-def vanishes_apart(baseline: EnergyModel | None) -> bool:
-    """Whether separated atoms are known to have no energy: so it is of all but calculators."""
+def leaves_binding(baseline: EnergyModel | None) -> bool:
+    """Whether what binds atoms is left to be learned: charges and whole potentials bind them."""
     parts = baseline.parts if isinstance(baseline, ModelSum) else (baseline,)
-    return all(
-        part is None or isinstance(part, PairPotential | Coulomb | D3 | Dispersion)
-        for part in parts
-    )
+    return all(part is None or isinstance(part, PairPotential | D3 | Dispersion) for part in parts)
 
 
 def _zbl(term: Term, distances: Distances, elements: tuple[str, ...]) -> EnergyModel:

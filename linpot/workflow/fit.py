@@ -19,11 +19,16 @@ from linpot.model.feature_engine import FeatureEngine
 from linpot.model.linear_potential import LinearPotential
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
-from linpot.workflow.baseline import vanishes_apart
+from linpot.workflow.baseline import leaves_binding
 from linpot.workflow.charges import add_charges
 from linpot.workflow.choice import chosen
 from linpot.workflow.evaluate import Metrics, evaluate_model
-from linpot.workflow.joint_energies import JOINT, rule_of, with_joint_energies
+from linpot.workflow.joint_energies import (
+    JOINT,
+    fits_energies_jointly,
+    rule_of,
+    with_joint_energies,
+)
 from linpot.workflow.plan import FitPlan, plan_fit
 from linpot.workflow.provenance import provenance
 from linpot.workflow.radial_learning import with_learned_radials
@@ -160,6 +165,7 @@ def finish_fit(
     searched = []
     if settings.random_search:
         searched = [lift_minima(session, train, plan.distances, monitor.stage, monitor.advance)]
+        monitor.stage("solve", 1)
     solution, walls = solve_without_holes(session, plan.distances, train)
     monitor.advance(1)
     potential = solution.potential
@@ -268,7 +274,7 @@ def gather_rows(
         plan.basis.elements,
         plan.basis.cutoff,
         rule_of(settings),
-        estimate=vanishes_apart(plan.baseline),
+        estimate=leaves_binding(plan.baseline),
     )
     monitor.stage("design rows", len(train))
     builder = RowBuilder.for_data(FeatureEngine(plan.basis), settings.weights, train)
@@ -282,14 +288,15 @@ def gather_rows(
         folds=fold_of,
         progress=monitor.advance,
     )
-    if rule_of(settings) == "joint":
+    if fits_energies_jointly(settings, reference):
         scales = settings.prior.scales(plan.basis)
         factors, reference = with_joint_energies(factors, reference, settings, scales)
     restraints = plan.restraints
+    rules = set(reference.sources.values())
     is_open = (
         settings.charges is not None
-        or reference.undetermined
-        or JOINT in reference.sources.values()
+        or JOINT in rules
+        or (ESTIMATED in rules and reference.undetermined)
     )
     if restraints is not None and settings.restraint is None and is_open:
         restraints = restraints.with_open_energies()

@@ -31,6 +31,18 @@ def rule_of(settings: FitSettings) -> str | Mapping[str, float]:
     return settings.e0
 
 
+def fits_energies_jointly(settings: FitSettings, reference: ReferenceEnergies) -> bool:
+    """
+    Whether E0 is solved for again beside the learned part.
+
+    By default also where compositions leave open what least squares found: the mean energy, of
+    which forces would pay for a learned energy that has to be zero on average.
+    """
+    rule = rule_of(settings)
+    by_composition = LEAST_SQUARES in reference.sources.values()
+    return rule == "joint" or (rule == "auto" and reference.undetermined and by_composition)
+
+
 def with_joint_energies(
     factors: FactorSet[Key],
     reference: ReferenceEnergies,

@@ -73,7 +73,7 @@ def find_parents(train: Dataset) -> list[Parent]:
     """
     lowest: dict[tuple[str, ...], tuple[float, Structure]] = {}
     for structure in train:
-        if not structure.is_bulk or structure.labels.energy is None or structure.n_atoms == 0:
+        if not structure.is_bulk or structure.labels.energy is None:
             continue
         formula = _formula(structure)
         energy = structure.labels.energy / structure.n_atoms

@@ -74,8 +74,9 @@ class FitSettings:
         Charges to be found before the learned part is fitted to the rest: "local", "latent", with
         settings as in "local:width=0.8"; see `parse_charges` and docs/charges.md.
     e0 : {"auto", "isolated", "least-squares", "joint"} or mapping of str to float, eV
-        See `find_reference_energies`. "auto" is "joint" for families other than ACE and with
-        charges.
+        See `find_reference_energies`. "auto" is "joint" for families other than ACE, with
+        charges, and where compositions leave open what charges or a potential in the baseline
+        leave.
     weights : Weights
     solver : {"ridge", "ard", "omp", "lasso", "svd", "qr"} or FactorRegressor
         Ridge; automatic relevance determination; matching pursuit or LASSO up to the knee of the
