@@ -100,6 +100,9 @@ def run_gap_fit(command: list[str], log: Path, threads: int) -> dict[str, Any]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"gap_fit failed: {log.read_text()[-2000:]}")
+    found = re.findall(r"target (energies|forces) .*found:\s*(\d+)", log.read_text())
+    if sorted(kind for kind, count in found if int(count)) != ["energies", "forces"]:
+        raise SystemExit(f"gap_fit read no energies or no forces: {log}")
     return {
         "seconds": round(time.perf_counter() - begin, 1),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
@@ -109,11 +112,14 @@ def run_gap_fit(command: list[str], log: Path, threads: int) -> dict[str, Any]:
 
 
 def write_for_gap(data: linpot.Dataset, path: Path) -> None:
+    """Write structures, molecules in a wide box: without a cell gap_fit leaves out energies."""
     frames = []
     for structure in data:
         atoms = Atoms(
             structure.numbers, structure.positions, cell=structure.cell, pbc=structure.pbc
         )
+        if not structure.pbc.any():
+            atoms.center(vacuum=20.0)
         atoms.info["dft_energy"] = structure.labels.energy
         atoms.arrays["dft_force"] = np.array(structure.labels.forces)
         frames.append(atoms)
