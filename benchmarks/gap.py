@@ -118,7 +118,7 @@ def write_for_gap(data: linpot.Dataset, path: Path) -> None:
         atoms = Atoms(
             structure.numbers, structure.positions, cell=structure.cell, pbc=structure.pbc
         )
-        if not structure.pbc.any():
+        if not any(structure.pbc):
             atoms.center(vacuum=20.0)
         atoms.info["dft_energy"] = structure.labels.energy
         atoms.arrays["dft_force"] = np.array(structure.labels.forces)
