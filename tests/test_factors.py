@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from linpot.errors import InputError
-from linpot.fitting.factors import FactorSet, TriangularFactor, combine, factor_bytes, update_factor
+from linpot.fitting.factors import FactorSet, TriangularFactor, combine, factor_bytes
 from linpot.fitting.ridge import Ridge
+from linpot.fitting.triangular_update import update_factor
 
 
 def problem(n_rows: int, n_features: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -88,6 +89,18 @@ def test_batches_of_one_row_equal_one_batch():
     factor = np.zeros((6, 6), order="F")
     for row, target in zip(X, y, strict=True):
         factor = update_factor(factor, np.append(row, target)[None])
+    assert_same_gram(np.triu(factor), X, y)
+
+
+@pytest.mark.parametrize("n_rows", [1, 100, 700])
+def test_wide_rows_are_taken_in_panels(n_rows):
+    X, y = problem(n_rows, 599)
+    X[:, [0, 5, 140, 141, 598]] = 0.0  # species that are not there
+    X[:, 7] = X[:, 6]
+    factor = np.zeros((600, 600), order="F")
+    for part in np.array_split(np.column_stack([X, y]), 3):
+        if len(part):
+            factor = update_factor(factor, np.asfortranarray(part))
     assert_same_gram(np.triu(factor), X, y)
 
 

@@ -18,8 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 from linpot import checks
 from linpot.errors import ConvergenceError
 from linpot.fitting.estimator import FactorRegressor
-from linpot.fitting.factors import triangular, update_factor
+from linpot.fitting.factors import triangular
 from linpot.fitting.ridge import Ridge
+from linpot.fitting.triangular_update import update_factor
 from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, lapack
 from threadpoolctl import threadpool_limits
 
-from linpot.fitting.factors import update_factor
 from linpot.fitting.ridge import Ridge
+from linpot.fitting.triangular_update import update_factor
 
 Floats = NDArray[np.float64]
 _BATCH = 0.02  # of the columns left; one at a time chose no better functions of silicon

@@ -14,14 +14,12 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
 from linpot.fitting.downdate import downdate_factor, without_rows
-from linpot.parallel import one_blas_thread
+from linpot.fitting.triangular_update import update_factor
 
 Floats = NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
-_BLOCK = 32  # columns per Householder block; 16 to 64 measured alike
 _RANK = 1e-8  # of the largest singular value: below, columns are decided by others
 _SLAB = 2048  # rows that wait for a factorisation: enough for its speed, little memory
 
@@ -120,53 +118,6 @@ class TriangularFactor:
     @property
     def _most_waiting(self) -> int:
         return min(self.n_columns, _SLAB)
-
-
-def update_factor(factor: Floats, rows: Floats) -> Floats:
-    """
-    Return the triangular factor of ``[factor; rows]``.
-
-    Parameters
-    ----------
-    factor : float64[n, n]
-        Upper triangular, Fortran order; overwritten.
-    rows : float64[m, n]
-        Overwritten. Zeros below the diagonal of a square one are made use of.
-
-    Returns
-    -------
-    float64[n, n]
-        What lies below its diagonal has no meaning.
-
-    References
-    ----------
-    Demmel et al., SIAM J. Sci. Comput. 34, A206 (2012) (TSQR); LAPACK dtpqrt.
-    """
-    n = factor.shape[1]
-    # a triangle on a triangle takes less than half the work of rows on a triangle
-    trapezoid = n if rows.shape == (n, n) and _is_triangular(rows) else 0
-    # one BLAS thread: the same bits on any number of cores, and no fight with row threads
-    with one_blas_thread():
-        updated, _, _, info = lapack.dtpqrt(
-            trapezoid,
-            min(_BLOCK, n),
-            np.asfortranarray(factor),
-            np.asfortranarray(rows),
-            overwrite_a=1,
-            overwrite_b=1,
-        )
-    if info != 0:
-        raise ArithmeticError(f"LAPACK dtpqrt failed with info = {info}")
-    return updated
-
-
-def _is_triangular(rows: Floats) -> bool:
-    return not any(rows[k:, k - _BLOCK : k].any() for k in range(_BLOCK, len(rows), _BLOCK)) and (
-        not any(
-            np.tril(rows[k : k + _BLOCK, k : k + _BLOCK], -1).any()
-            for k in range(0, len(rows), _BLOCK)
-        )
-    )
 
 
 def triangular(rows: Floats) -> Floats:
