@@ -15,6 +15,7 @@ from scipy.optimize import nnls
 
 from linpot.errors import InputError
 from linpot.fitting.factors import triangular
+from linpot.fitting.triangular_update import update_factor
 
 Floats = NDArray[np.float64]
 
@@ -57,8 +58,10 @@ def least_change(
     if (missing <= 0.0).all():
         return coefficients
     free = np.flatnonzero(coefficients)
-    columns = factor[:, free]
-    root = triangular(np.vstack([columns, np.sqrt(penalty) * np.eye(len(free))]))
+    columns = factor[:-1] if len(free) == len(factor) - 1 else triangular(factor[:, free])
+    damping = np.zeros((len(free), len(free)), order="F")
+    np.fill_diagonal(damping, np.sqrt(penalty))
+    root = update_factor(np.array(columns[:, : len(free)], order="F"), damping)
     found = np.array(coefficients)
     found[free] += _shortest(root, matrix[:, free], missing)
     scale = np.abs(matrix) @ np.abs(found) + np.abs(bounds)

@@ -117,6 +117,7 @@ def solve_factors(
     constraints: tuple[Floats, Floats] | None = None,
     prior_mean: Floats | None = None,
     at_least: tuple[Floats, Floats] | None = None,
+    free: tuple[Floats, dict[str, Any]] | None = None,
 ) -> tuple[Floats, dict[str, Any]]:
     """
     Solve for the coefficients.
@@ -135,6 +136,8 @@ def solve_factors(
     prior_mean : float64[n_features], optional, eV
     at_least : (float64[m, n_features], float64[m]), optional
         ``A c >= b`` holds, at the least cost to what ridge minimises.
+    free : (float64[n_features], dict), optional
+        What this function returns without inequalities, to save that work.
 
     Returns
     -------
@@ -154,27 +157,38 @@ def solve_factors(
     scales = settings.prior.scales(basis)
     scaled = scaled_factor(factor, scales, combination)
     del factor
-    solver: FactorRegressor
-    if settings.solver == "ridge":
-        mean = None if prior_mean is None else prior_mean / scales
-        exact = None if constraints is None else (constraints[0] * scales, constraints[1])
-        solver = Ridge(settings.penalty, mean, exact)
-    elif constraints is None and prior_mean is None:
-        chosen = settings.solver
-        solver = SOLVERS[chosen]() if isinstance(chosen, str) else clone(chosen)
+    if free is None:
+        solver = _solver_of(settings, scales, constraints, prior_mean)
+        solver.fit_factor(scaled, n_rows)
+        found, state = solver.coef_, solver.get_solver_state()
     else:
-        raise InputError(
-            f"`solver` must be ridge for exact labels or a fit around a potential, "
-            f"got {settings.solver!r}"
-        )
-    solver.fit_factor(scaled, n_rows)
-    found, state = solver.coef_, solver.get_solver_state()
+        found, state = free[0] / scales, dict(free[1])
     if at_least is not None:
         penalty = state.get("penalty")
         if penalty is None:  # the cost of a change is that of ridge all the same
             penalty = Ridge().fit_factor(scaled, n_rows).penalty_
         found = least_change(scaled, penalty, found, at_least[0] * scales, at_least[1])
     return found * scales, state
+
+
+def _solver_of(
+    settings: FitSettings,
+    scales: Floats,
+    constraints: tuple[Floats, Floats] | None,
+    prior_mean: Floats | None,
+) -> FactorRegressor:
+    """Return the solver of the settings, of coefficients divided by `scales`."""
+    if settings.solver == "ridge":
+        mean = None if prior_mean is None else prior_mean / scales
+        exact = None if constraints is None else (constraints[0] * scales, constraints[1])
+        return Ridge(settings.penalty, mean, exact)
+    if constraints is not None or prior_mean is not None:
+        raise InputError(
+            f"`solver` must be ridge for exact labels or a fit around a potential, "
+            f"got {settings.solver!r}"
+        )
+    chosen = settings.solver
+    return SOLVERS[chosen]() if isinstance(chosen, str) else clone(chosen)
 
 
 def scaled_factor(factor: Floats, scales: Floats, combination: Floats) -> Floats:

@@ -91,6 +91,7 @@ class FitSession:
         exact: Dataset | None = None,
         around: LinearPotential | None = None,
         at_least: tuple[Floats, Floats] | None = None,
+        free: Solution | None = None,
         **changes: Any,
     ) -> Solution:
         """
@@ -108,6 +109,8 @@ class FitSession:
             Of the same basis: what a huge penalty would return.
         at_least : (float64[m, n_features], float64[m]), optional
             ``A c >= b`` is met at the least cost to the fit.
+        free : Solution, optional
+            Of the same call without `at_least`, if known.
         **changes
             `weights`, `solver`, `penalty`, `prior` or `e0` instead of those of the settings.
 
@@ -130,12 +133,10 @@ class FitSession:
             constraints=None if exact is None else self._exact_rows(exact, plan),
             prior_mean=None if around is None else self._coefficients_of(around),
             at_least=at_least,
+            free=None if free is None else (free.coefficients, free.solver),
         )
         vector = np.concatenate([coefficients, -plan.combination])
-        squares = {
-            key: float(((factor.rows() @ vector) ** 2).sum())
-            for key, factor in self.factors.items()
-        }
+        squares = {k: float(((f.rows() @ vector) ** 2).sum()) for k, f in self.factors.items()}
         return self._solution(coefficients, plan, squares, state)
 
     def refit(
@@ -329,10 +330,7 @@ class FitSession:
         return self._blocks
 
     def _changed(
-        self,
-        changes: Mapping[str, Any],
-        without_groups: Collection[str],
-        without_fold: int | None,
+        self, changes: Mapping[str, Any], without_groups: Collection[str], without_fold: int | None
     ) -> Changed:
         return apply_changes(
             self.settings,

@@ -129,7 +129,7 @@ def solve_without_holes(
         more, values = rising(walls, solution.coefficients, session)
         matrix, bounds = np.vstack([matrix, more]), np.concatenate([bounds, values])
         try:
-            solution = session.solve(at_least=(matrix, bounds))
+            solution = session.solve(at_least=(matrix, bounds), free=unmended)
         except InputError:  # they contradict: the holes stay
             break
         walls = check(solution)
