@@ -33,7 +33,7 @@ PUBLISHED = {
     "aspirin": {1000: (6.1, 17.9), 50: (26.2, 63.8)},
     "azobenzene": {1000: (3.6, 10.9), 50: (9.0, 28.8)},
 }
-N_FUNCTIONS = {1000: 3000, 50: 1000}
+N_FUNCTIONS = {1000: 4000, 50: 1000}
 RECIPE: dict[str, Any] = {
     "cutoff": 4.4,
     "angular_weight": 0.35,

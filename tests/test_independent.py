@@ -65,6 +65,15 @@ def test_columns_that_repeat_others_or_vanish_are_not_taken():
     assert independent._pivots(np.asfortranarray(table), 3).tolist() == [0, 1, 2]
 
 
+def test_products_of_columns_tell_the_pivots_of_qr():
+    rng = np.random.default_rng(1)
+    table = rng.normal(size=(60, 50)) * np.logspace(0, -6, 50)[rng.permutation(50)]
+    _, _, order = scipy.linalg.qr(table, mode="economic", pivoting=True)
+    for n in (5, 30, 50):
+        found = independent._pivots(np.asfortranarray(table), n)
+        assert found.tolist() == sorted(order[:n].tolist())
+
+
 def test_what_is_left_out_is_smaller_than_the_last_one_taken(candidates, chosen, data):
     n_rows = independent.ROWS_PER_FUNCTION * 40
     sample = evenly_spaced(data, [28] * len(data), n_rows)  # an energy and 27 forces

@@ -22,7 +22,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 from threadpoolctl import threadpool_limits
 
 from linpot.basis.basis import Basis, Specification
@@ -40,6 +40,12 @@ ROWS_PER_FUNCTION = 1.5
 """Rows of the sample for each function kept; four times as many gain 3 % at most (ethanol)."""
 DEPENDENT = 1e-12
 """Share of the largest pivot below which a function is one of those before it, to rounding."""
+
+RESOLVED = 1e-15
+"""
+Share of the largest squared pivot down to which products of columns, a quarter of the work of QR,
+tell the same pivots (ethanol, 300 of 1200 and 1000 of 4000 functions: all of them, in order).
+"""
 
 _BATCH = 200  # atoms
 _N_VIRIAL = 6
@@ -109,7 +115,7 @@ def _n_rows(structure: Structure) -> int:
 
 def _refuse_too_large(sample: Sequence[Structure], n_candidates: int, limit: float) -> None:
     n_rows = sum(map(_n_rows, sample))
-    memory = 2 * 8.0 * n_rows * n_candidates
+    memory = 8.0 * (2 * n_rows + n_candidates) * n_candidates
     if memory > limit * 1e9:
         raise InputError(
             f"`candidates` must fit into `memory_limit` = {limit:g} GB: {n_candidates} on "
@@ -134,8 +140,14 @@ def _rows(engine: FeatureEngine, sample: Sequence[Structure]) -> Floats:
 def _pivots(rows: Floats, n: int) -> NDArray[np.int64]:
     """Return the first pivots, ascending, without columns that depend on those before them."""
     with threadpool_limits(1, user_api="blas"):  # the same choice for any number of threads
-        factor, places, _, _, info = lapack.dgeqp3(rows, overwrite_a=True)
-    assert info == 0
-    sizes = np.abs(np.diagonal(factor))
-    independent = int((sizes > DEPENDENT * sizes.max(initial=0.0)).sum())
-    return np.sort(places[: min(n, independent)].astype(np.int64) - 1)
+        gram = blas.dsyrk(1.0, rows, trans=1)
+        resolved = RESOLVED * float(gram.diagonal().max(initial=0.0))
+        gram, places, rank, info = lapack.dpstrf(gram, tol=resolved, overwrite_a=1)
+        assert info >= 0  # 1 says that the rank is not full
+        if rank < n:
+            del gram
+            factor, places, _, _, info = lapack.dgeqp3(rows, overwrite_a=True)
+            assert info == 0
+            sizes = np.abs(np.diagonal(factor))
+            rank = int((sizes > DEPENDENT * sizes.max(initial=0.0)).sum())
+    return np.sort(places[: min(n, rank)].astype(np.int64) - 1)
