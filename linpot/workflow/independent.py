@@ -4,7 +4,7 @@ Functions that differ on the data, out of many candidates.
 In a molecule most functions of high body order repeat others: a carbon atom with one other carbon
 atom near it has products of two carbon densities that are functions of one distance, and pairs of
 species that never meet have none at all. Of the candidates of a centre species those are kept that
-a QR factorization with column pivoting takes first, from their derivatives in a part of the data
+a factorization with column pivoting takes first, from their derivatives in a part of the data
 scaled by the prior: each has the largest part, in the prior's measure, that the ones before it do
 not represent. Labels have no say, so that test structures stay unseen; rows of the fit are made of
 the functions kept only.
@@ -38,13 +38,11 @@ from linpot.structures.structure import Structure
 
 ROWS_PER_FUNCTION = 1.5
 """Rows of the sample for each function kept; four times as many gain 3 % at most (ethanol)."""
-DEPENDENT = 1e-12
-"""Share of the largest pivot below which a function is one of those before it, to rounding."""
-
-RESOLVED = 1e-15
+DEPENDENT = 3e-8
 """
-Share of the largest squared pivot down to which products of columns, a quarter of the work of QR,
-tell the same pivots (ethanol, 300 of 1200 and 1000 of 4000 functions: all of them, in order).
+Share of the largest pivot below which a function is taken for one of those before it. Pivots come
+from products of columns, at a quarter of the work of QR, and those tell no smaller ones (ethanol,
+300 of 1200 and 1000 of 4000 functions: the pivots of QR, in order).
 """
 
 _BATCH = 200  # atoms
@@ -140,14 +138,8 @@ def _rows(engine: FeatureEngine, sample: Sequence[Structure]) -> Floats:
 def _pivots(rows: Floats, n: int) -> NDArray[np.int64]:
     """Return the first pivots, ascending, without columns that depend on those before them."""
     with threadpool_limits(1, user_api="blas"):  # the same choice for any number of threads
-        gram = blas.dsyrk(1.0, rows, trans=1)
-        resolved = RESOLVED * float(gram.diagonal().max(initial=0.0))
-        gram, places, rank, info = lapack.dpstrf(gram, tol=resolved, overwrite_a=1)
-        assert info >= 0  # 1 says that the rank is not full
-        if rank < n:
-            del gram
-            factor, places, _, _, info = lapack.dgeqp3(rows, overwrite_a=True)
-            assert info == 0
-            sizes = np.abs(np.diagonal(factor))
-            rank = int((sizes > DEPENDENT * sizes.max(initial=0.0)).sum())
+        products = blas.dsyrk(1.0, rows, trans=1)
+        dependent = DEPENDENT**2 * float(products.diagonal().max(initial=0.0))
+        _, places, rank, info = lapack.dpstrf(products, tol=dependent, overwrite_a=1)
+    assert info >= 0  # 1 says that the rank is not full
     return np.sort(places[: min(n, rank)].astype(np.int64) - 1)
