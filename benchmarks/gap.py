@@ -33,6 +33,8 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.io import write
+from ase.stress import voigt_6_to_full_3x3_stress
+from numpy.typing import NDArray
 
 import linpot
 from benchmarks.anchor import Anchor
@@ -111,19 +113,29 @@ def run_gap_fit(command: list[str], log: Path, threads: int) -> dict[str, Any]:
     }
 
 
-def write_for_gap(data: linpot.Dataset, path: Path) -> None:
+def write_for_gap(data: linpot.Dataset, path: Path, *, virials: bool = False) -> None:
     """Write structures, molecules in a wide box: without a cell gap_fit leaves out energies."""
     frames = []
     for structure in data:
-        atoms = Atoms(
-            structure.numbers, structure.positions, cell=structure.cell, pbc=structure.pbc
-        )
+        atoms = as_atoms(structure)
         if not any(structure.pbc):
             atoms.center(vacuum=20.0)
         atoms.info["dft_energy"] = structure.labels.energy
         atoms.arrays["dft_force"] = np.array(structure.labels.forces)
+        if virials:
+            atoms.info["dft_virial"] = virial(structure)
         frames.append(atoms)
     write(path, frames, format="extxyz")
+
+
+def as_atoms(structure: linpot.Structure) -> Atoms:
+    return Atoms(structure.numbers, structure.positions, cell=structure.cell, pbc=structure.pbc)
+
+
+def virial(structure: linpot.Structure) -> NDArray[np.float64]:
+    """Return the negative derivative of the energy by strain, eV: float64[3, 3]."""
+    stress = voigt_6_to_full_3x3_stress(structure.labels.stress)
+    return -stress * abs(np.linalg.det(structure.cell))
 
 
 def gap_program() -> str:
