@@ -1,5 +1,5 @@
 """
-Figure of docs/benchmarks.md, drawn from the committed results.
+Figures of docs/benchmarks.md, drawn from the committed results.
 
     python -m benchmarks.comparison_figures
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
-from benchmarks.comparison_tables import PUBLISHED, Point, points
+from benchmarks.comparison_tables import PUBLISHED, Point, alloy_points, points
 from benchmarks.figures import ACCENT, FOLDER, INK
 
 ELEMENT = "Si"
@@ -23,15 +23,17 @@ SHADES = (
 MARKERS = "sD^vPX*<>p"
 
 
-def draw_front(path: Path, element: str, known: list[Point]) -> None:
+def draw_front(
+    path: Path, title: str, known: list[Point], published: dict[str, tuple[float, float]]
+) -> None:
     """Errors against the cost of a step, in units of SNAP Si of LAMMPS in the same run."""
     methods: dict[str, list[Point]] = {}
     for point in known:
         if point.cost is not None:
             methods.setdefault(point.method, []).append(point)
     figure, panels = plt.subplots(1, 2, figsize=(10.0, 4.0))
-    titles = ("energies (meV/atom)", "forces (eV/A)")
-    for panel, (ax, title) in enumerate(zip(panels, titles, strict=True)):
+    quantities = ("energies (meV/atom)", "forces (eV/A)")
+    for panel, (ax, quantity) in enumerate(zip(panels, quantities, strict=True)):
         others = cycle(zip(SHADES, MARKERS, strict=True))
         for method, own in methods.items():
             costs = [point.cost for point in own]
@@ -46,11 +48,11 @@ def draw_front(path: Path, element: str, known: list[Point]) -> None:
             else:
                 color, marker = next(others)
                 ax.plot(costs, errors, marker, color=color, label=method)
-        for name, line in (("GAP", ":"), ("MTP", "--")):
-            ax.axhline(PUBLISHED[element][name][panel], color=INK, ls=line, lw=0.8)
+        for (name, errors_of_both), line in zip(published.items(), (":", "--"), strict=False):
+            ax.axhline(errors_of_both[panel], color=INK, ls=line, lw=0.8)
             ax.annotate(
                 f"{name}, published",
-                (0.995, PUBLISHED[element][name][panel]),
+                (0.995, errors_of_both[panel]),
                 xycoords=("axes fraction", "data"),
                 ha="right",
                 va="bottom",
@@ -63,10 +65,10 @@ def draw_front(path: Path, element: str, known: list[Point]) -> None:
         ax.yaxis.set_minor_formatter(mpl.ticker.FormatStrFormatter("%g"))
         ax.tick_params(labelsize=7, which="both", axis="y")
         ax.set_xlabel("time of a step, one core; SNAP Si (2J = 8) of LAMMPS = 1")
-        ax.set_ylabel(f"test MAE of {title}")
+        ax.set_ylabel(f"test MAE of {quantity}")
         ax.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False, fontsize=8)
-    figure.suptitle(f"{element}, data and split of Zuo et al. (2020)", fontsize=10)
+    figure.suptitle(title, fontsize=10)
     figure.tight_layout()
     figure.savefig(path, dpi=150, bbox_inches="tight")
     plt.close(figure)
@@ -75,7 +77,10 @@ def draw_front(path: Path, element: str, known: list[Point]) -> None:
 def main() -> None:
     mpl.use("agg")
     mpl.rcParams["savefig.facecolor"] = "white"
-    draw_front(FOLDER / "accuracy_cost.png", ELEMENT, points(ELEMENT))
+    title = f"{ELEMENT}, data and split of Zuo et al. (2020)"
+    draw_front(FOLDER / "accuracy_cost.png", title, points(ELEMENT), PUBLISHED[ELEMENT])
+    title = "TiAl, data of the tutorial of ACEpotentials"
+    draw_front(FOLDER / "accuracy_cost_alloy.png", title, alloy_points(), {})
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from benchmarks.molecule_tables import molecules
 from benchmarks.record import load_if_there, origin
 
 # Test MAE (meV/atom, eV/A): Zuo et al., J. Phys. Chem. A 124, 731 (2020)
@@ -200,6 +201,23 @@ def _families(element: str) -> Iterator[Point]:
             )
 
 
+def alloy_points() -> list[Point]:
+    """Return what `benchmarks.alloy` measured."""
+    results = load_if_there("alloy")
+    return [
+        Point(
+            row["method"],
+            f"{row['method']}, {row['label']}",
+            1e3 * row["test"]["energy_mae"],
+            row["test"]["forces_mae"],
+            row["us"],
+            results["snap_si_us"],
+            f"{row['cpu_seconds']:.0f} s",
+        )
+        for row in results.get("rows", [])
+    ]
+
+
 def beside_gap(n_functions: int = 1000) -> str:
     """Return the short comparison of the README: linpot and GAP in one run."""
     measured = load_if_there("gap").get("elements", {})
@@ -232,7 +250,7 @@ def _three_digits(value: float) -> str:
 
 def comparison() -> str:
     """Return the generated part of docs/benchmarks.md."""
-    return "\n\n".join(filter(None, [_elements(), _molecules(), _candidates(), _hotter()]))
+    return "\n\n".join(filter(None, [_elements(), _alloy(), *molecules()]))
 
 
 def _elements() -> str:
@@ -274,6 +292,33 @@ def _elements() -> str:
     return "\n".join([*lines, *(origin(r) for r in (gap, own, networks) if r)])
 
 
+def _alloy() -> str:
+    """Errors against cost for an alloy."""
+    known = alloy_points()
+    if not known:
+        return ""
+    results = load_if_there("alloy")
+    lines = [
+        f"### An alloy: {results['set']}",
+        "",
+        f"{results['n_train']} structures; energies, forces, stresses and isolated atoms are the "
+        "same for all. MAE.",
+        "",
+        "| potential | energy (meV/atom) | forces (eV/A) | us/atom/step | of SNAP Si | "
+        "fit: CPU time |",
+        "|---|---|---|---|---|---|",
+    ]
+    for point in known:
+        assert point.us is not None
+        assert point.cost is not None
+        lines.append(
+            f"| {point.label} | {point.energy:.2f} | {point.forces:.4f} | "
+            f"{_three_digits(point.us)} | {_three_digits(point.cost)} | {point.made} |"
+        )
+    lines += ["", "![Errors against cost for TiAl](figures/accuracy_cost_alloy.png)", ""]
+    return "\n".join([*lines, origin(results)])
+
+
 def _verdicts(elements: list[str]) -> Iterator[str]:
     """Say where the largest potential of linpot loses; its other families are no rivals."""
     for element in elements:
@@ -307,98 +352,3 @@ def _memory(measured: dict[str, Any]) -> Iterator[str]:
                 f"announces {fit['announced'][0]['announced_GB']:.0f} GB at most; the limit here "
                 f"was {fit['memory_limit_GB']:.0f} GB."
             )
-
-
-def _molecules() -> str:
-    results = load_if_there("rmd17")
-    if not results:
-        return ""
-    from benchmarks.rmd17 import PUBLISHED as LINEAR_ACE
-
-    lines = [
-        "### Molecules (rMD17)",
-        "",
-        "Split 1 of five; MAE of energies (meV) / forces (meV/A) on its 1000 test structures. The",
-        "published figures of linear ACE are means over the five splits.",
-        "",
-        "| | structures | functions | linpot | linear ACE, *published* | fit: CPU time, memory |",
-        "|---|---|---|---|---|---|",
-    ]
-    for run in results["runs"]:
-        energy, forces = LINEAR_ACE[run["molecule"]][run["n_train"]]
-        counts = ", ".join(f"{e} {n}" for e, n in run["n_functions"].items())
-        lines.append(
-            f"| {run['molecule']} | {run['n_train']} | {counts} | "
-            f"{run['energy_mae_meV']:.1f} / {run['forces_mae_meV_A']:.1f} | {energy} / {forces} | "
-            f"{run['cpu_seconds']:.0f} s, {run['peak_memory_GB']:.1f} GB |"
-        )
-    older = [
-        f"{run['molecule']} {run['n_train']} ({run['commit']})"
-        for run in results["runs"]
-        if run["commit"] != results["commit"]
-    ]
-    if older:
-        lines += [
-            "",
-            f"Of commits before, with a stronger prior on body orders: {', '.join(older)}.",
-        ]
-    return "\n".join([*lines, "", origin(results)])
-
-
-def _candidates() -> str:
-    """Return what choosing functions that differ on the data is worth."""
-    results = load_if_there("candidates")
-    if not results:
-        return ""
-    lines = [
-        "### Functions that differ on the data",
-        "",
-        f"The default recipe, and with {results['candidates_per_function']} times as many "
-        "candidates (`candidates`). Structures left out of",
-        "training data, MAE of energies (meV/atom) / forces (eV/A); CPU time of the fit.",
-        "",
-        "| | structures | functions | plain | candidates | forces | plain, s | candidates, s |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in results["rows"]:
-        plain, chosen = row["plain"], row["candidates"]
-        errors = [f"{1e3 * e['energy_mae']:.2f} / {e['forces_mae']:.4f}" for e in (plain, chosen)]
-        ratio = chosen["forces_mae"] / plain["forces_mae"]
-        lines.append(
-            f"| {row['set']} | {row['n_train']} | {row['n_functions']} | {errors[0]} | {errors[1]} "
-            f"| {ratio:.2f} | {plain['cpu_seconds']:.0f} | {chosen['cpu_seconds']:.0f} |"
-        )
-    return "\n".join([*lines, "", origin(results)])
-
-
-def _hotter() -> str:
-    """3BPA: trained at 300 K, judged up to 1200 K."""
-    results = load_if_there("bpa")
-    if not results:
-        return ""
-    kelvin = list(results["runs"][0]["test"])
-    lines = [
-        "### 3BPA: trained at 300 K",
-        "",
-        "RMSE of energies (meV) / forces (meV/A) of the whole molecule at each temperature. The "
-        "test files are proxies,",
-        "cut from the mixed-temperature training file: compare within the table only.",
-        "",
-        "| | structures | " + " | ".join(f"{t} K" for t in kelvin) + " | fit: CPU time, memory |",
-        "|---|---" + "|---" * len(kelvin) + "|---|",
-    ]
-    for run in results["runs"]:
-        name = run["method"]
-        if "n_functions" in run:
-            name += f", {run['recipe']['n_functions']} functions an element"
-        else:
-            name += f", {sum(run['n_sparse'].values())} sparse points"
-        errors = " | ".join(
-            f"{run['test'][t]['energy_rmse_meV']:.1f} / {run['test'][t]['forces_rmse_meV_A']:.1f}"
-            for t in kelvin
-        )
-        lines.append(
-            f"| {name} | {run['n_train']} | {errors} | "
-            f"{run['cpu_seconds']:.0f} s, {run['peak_memory_GB']:.1f} GB |"
-        )
-    return "\n".join([*lines, "", origin(results)])
