@@ -56,7 +56,8 @@ def penalty_by_folds(
     monitor = monitor or Silent()
     refuse_charges(settings, "the search for a penalty")
     # as many columns, without what choosing them costs
-    check_tunable(settings, plan_fit(train, replace(settings, candidates=None), folds=FOLDS))
+    plan = plan_fit(train, replace(settings, candidates=None), folds=FOLDS)
+    check_tunable(settings, plan, n_sets=1)
     folds = FoldedFit(train, settings, monitor)
     best, score = max(folds.solve(settings).penalty or 0.0, _SMALLEST), 1.0
     reference = folds.errors(settings, best)

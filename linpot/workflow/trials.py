@@ -247,22 +247,23 @@ def without_groups(train: Dataset) -> Dataset:
     return train.changed(lambda structure: replace(structure, group="all"))
 
 
-def tuning_memory(plan: FitPlan) -> int:
+def tuning_memory(plan: FitPlan, n_sets: int = 2) -> int:
     """
     Return the memory that tuning takes at most, in bytes.
 
-    Two sets of rows are held, the best and the one on trial, each with its whitened blocks. A
-    choice out of more functions is refused where it does not fit.
+    Two sets of rows are held, the best and the one on trial, or `n_sets`, each with its whitened
+    blocks. A choice out of more functions is refused where it does not fit.
     """
     n_columns = n_columns_of(plan.basis)
     n_keys = plan.estimate.n_keys
     blocks = 4 * n_columns**2 * (n_keys + 8)
-    return plan.estimate.memory + factor_bytes(n_columns, n_keys) + 2 * blocks
+    others = (n_sets - 1) * factor_bytes(n_columns, n_keys)
+    return plan.estimate.memory + others + n_sets * blocks
 
 
-def check_tunable(settings: FitSettings, plan: FitPlan) -> None:
+def check_tunable(settings: FitSettings, plan: FitPlan, n_sets: int = 2) -> None:
     """
-    Refuse what cannot be tuned, before any work.
+    Refuse what cannot be tuned with so many sets of rows at a time, before any work.
 
     Raises
     ------
@@ -273,7 +274,7 @@ def check_tunable(settings: FitSettings, plan: FitPlan) -> None:
     checks.one_of("solver", str(settings.solver), ("ridge",))
     if settings.max_degree is not None:
         raise InputError("`max_degree` must not be given for tuning; give `n_functions`")
-    needed = tuning_memory(plan) / 1e9
+    needed = tuning_memory(plan, n_sets) / 1e9
     if plan.estimate.merged or needed > settings.memory_limit:
         raise InputError(
             f"tuning needs about {needed:.1f} GB, but `memory_limit` is {settings.memory_limit} "
