@@ -218,29 +218,31 @@ def alloy_points() -> list[Point]:
     ]
 
 
-def beside_gap(n_functions: int = 1000) -> str:
-    """Return the short comparison of the README: linpot and GAP in one run."""
+def beside_gap(sizes: tuple[int, ...] = (1000, 2000)) -> str:
+    """Return the short comparison of the README: linpot of some sizes and GAP in one run."""
     measured = load_if_there("gap").get("elements", {})
     if not measured:
         return ""
     lines = [
-        f"Beside GAP (gap_fit, settings of its publication) in one run; linpot with {n_functions}",
-        "functions. MAE of energies (meV/atom) / forces (eV/A); time of a step through ASE on one",
-        "core; CPU time of the fit. Before E0 was estimated, as it is in the table above.",
-        "Networks, SNAP and MTP beside them: docs/benchmarks.md.",
+        "Beside GAP (gap_fit, settings of its publication) in one run; linpot with "
+        f"{' and '.join(map(str, sizes))} functions.",
+        "MAE of energies (meV/atom) / forces (eV/A); time of a step through ASE on one core; CPU",
+        "time of the fit. Networks, SNAP and MTP beside them: docs/benchmarks.md.",
         "",
-        "| | linpot | us/atom | fit | GAP | us/atom | fit |",
-        "|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
+        "| "
+        + "".join(f"| linpot, {n} | us/atom | fit " for n in sizes)
+        + "| GAP | us/atom | fit |",
+        "|---" * (3 * len(sizes) + 4) + "|",
+    ]
     for element, run in measured.items():
-        (own,) = (row for row in run["linpot"] if row["n_functions"] == n_functions)
+        by_size = {row["n_functions"]: row for row in run["linpot"]}
         gap = {**run["gap"], "cpu_seconds": run["gap"]["fit"]["cpu_seconds"]}
         cells = [
             f"{1e3 * row['test']['energy_mae']:.2f} / {row['test']['forces_mae']:.4f} | "
             f"{_three_digits(row['us'])} | {row['cpu_seconds']:.0f} s"
-            for row in (own, gap)
+            for row in (*(by_size[n] for n in sizes), gap)
         ]
-        lines.append(f"| {element} | {cells[0]} | {cells[1]} |")
+        lines.append(f"| {element} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", origin(load_if_there("gap"))])
 
 
