@@ -46,7 +46,7 @@ def update_factor(factor: Floats, rows: Floats) -> Floats:
     factor, rows = np.asfortranarray(factor), np.asfortranarray(rows)
     # one BLAS thread: the same bits on any number of cores, and no fight with row threads
     with one_blas_thread():
-        if trapezoid or n <= _NARROW:
+        if trapezoid or n <= _NARROW or not len(rows):
             return _reflect(factor, rows, trapezoid)[0]
         for start in range(0, n, _PANEL):
             end = min(start + _PANEL, n)
