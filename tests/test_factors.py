@@ -98,9 +98,7 @@ def test_wide_rows_are_taken_in_panels(n_rows):
     X[:, [0, 5, 140, 141, 598]] = 0.0  # species that are not there
     X[:, 7] = X[:, 6]
     factor = np.zeros((600, 600), order="F")
-    for part in np.array_split(
-        np.column_stack([X, y]), 3
-    ):  # one row in three parts leaves two empty
+    for part in np.array_split(np.column_stack([X, y]), 3):  # may be empty
         factor = update_factor(factor, np.asfortranarray(part))
     assert_same_gram(np.triu(factor), X, y)
 
