@@ -226,12 +226,11 @@ def beside_gap(sizes: tuple[int, ...] = (1000, 2000)) -> str:
     lines = [
         "Beside GAP (gap_fit, settings of its publication) in one run; linpot with "
         f"{' and '.join(map(str, sizes))} functions.",
-        "MAE of energies (meV/atom) / forces (eV/A); time of a step through ASE on one core; CPU",
-        "time of the fit. Networks, SNAP and MTP beside them: docs/benchmarks.md.",
+        "MAE of energies (meV/atom) / forces (eV/A); time of a step through ASE on one core, where",
+        "one of SNAP Si (2J = 8) in LAMMPS in the same run is 1; CPU time of the fit. Networks,",
+        "SNAP and MTP beside them: docs/benchmarks.md.",
         "",
-        "| "
-        + "".join(f"| linpot, {n} | us/atom | fit " for n in sizes)
-        + "| GAP | us/atom | fit |",
+        f"| {''.join(f'| linpot, {n} | step | fit ' for n in sizes)}| GAP | step | fit |",
         "|---" * (3 * len(sizes) + 4) + "|",
     ]
     for element, run in measured.items():
@@ -239,7 +238,7 @@ def beside_gap(sizes: tuple[int, ...] = (1000, 2000)) -> str:
         gap = {**run["gap"], "cpu_seconds": run["gap"]["fit"]["cpu_seconds"]}
         cells = [
             f"{1e3 * row['test']['energy_mae']:.2f} / {row['test']['forces_mae']:.4f} | "
-            f"{_three_digits(row['us'])} | {row['cpu_seconds']:.0f} s"
+            f"{row['us'] / run['snap_si_us']:.2g} | {row['cpu_seconds']:.0f} s"
             for row in (*(by_size[n] for n in sizes), gap)
         ]
         lines.append(f"| {element} | {' | '.join(cells)} |")
