@@ -183,7 +183,7 @@ class Training:
     held_out: float = 0.1
     batch_size: int = 8
     rate: float = 5e-3
-    patience: int = 25
+    patience: int = 100
     last_rate: float = 4e-5
     energy_length: float = 0.04
     seed: int = 0
