@@ -284,7 +284,10 @@ def _elements() -> str:
         lines += ["", f"GAP has not been measured beside linpot for {', '.join(missing)} yet."]
     networks = load_if_there("network")
     if told := list(_training(elements)):
-        lines += ["", "Training of networks ends when the error of a held-out tenth stalls, or time is up:"]
+        lines += [
+            "",
+            "Training ends when the error of a held-out tenth stalls, or time is up:",
+        ]
         lines += ["", *told]
     lines += ["", "Published errors have two decimals; smaller differences are not counted:"]
     lines += ["", *_verdicts(elements), *_memory(measured), ""]
