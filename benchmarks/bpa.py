@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import linpot
-from benchmarks.gap import announced_memory, gap_program, run_gap_fit, write_for_gap
+from benchmarks.gap import announced_memory, gap_command, run_gap_fit, write_for_gap
 from benchmarks.record import RESULTS, data_folder, write_results
 from benchmarks.rmd17 import plain, recipe
 
@@ -34,7 +34,7 @@ TEMPERATURES = (300, 600, 1200)
 SIZES = (500, 1000, 2000)
 SOAP = {"l_max": 4, "n_max": 6, "atom_sigma": 0.3, "zeta": 4, "cutoff": 4.5}
 N_SPARSE = {"H": 700, "C": 700, "N": 300, "O": 200}
-SIGMAS = "{0.001 0.05 0.0 0.0}"  # eV/atom, eV/A
+SIGMAS = "0.001 0.05 0.0 0.0"  # eV/atom, eV/A
 
 
 def read(name: str) -> linpot.Dataset:
@@ -114,18 +114,8 @@ def _command(structures: Path, target: Path) -> list[str]:
         for e, n in N_SPARSE.items()
     ]
     alone = {s.numbers[0]: s.labels.energy for s in read("iso_atoms")}
-    return [
-        gap_program(),
-        f"at_file={structures}",
-        f"gap={{{' : '.join(parts)}}}",
-        "sparse_jitter=1e-08",
-        "e0={" + ":".join(f"{e}:{alone[z]}" for e, z in numbers.items()) + "}",
-        f"default_sigma={SIGMAS}",
-        "energy_parameter_name=dft_energy",
-        "force_parameter_name=dft_force",
-        "rnd_seed=1",
-        f"gp_file={target}",
-    ]
+    e0 = "{" + ":".join(f"{e}:{alone[z]}" for e, z in numbers.items()) + "}"
+    return gap_command(structures, target, parts, e0, SIGMAS)
 
 
 def main() -> None:

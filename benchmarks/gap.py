@@ -146,25 +146,32 @@ def gap_program() -> str:
     return program
 
 
+def gap_command(
+    train: Path, target: Path, descriptors: list[str], e0: str, sigmas: str, *more: str
+) -> list[str]:
+    """Return the call of gap_fit on a file of `write_for_gap`; sigmas of energy, force, virial."""
+    return [
+        gap_program(),
+        f"at_file={train}",
+        f"gap={{{' : '.join(descriptors)}}}",
+        "sparse_jitter=1e-08",
+        f"e0={e0}",
+        f"default_sigma={{{sigmas}}}",
+        "energy_parameter_name=dft_energy",
+        "force_parameter_name=dft_force",
+        "rnd_seed=1",
+        f"gp_file={target}",
+        *more,
+    ]
+
+
 def _command(settings: GapSettings, n_sparse: int, train: Path, target: Path) -> list[str]:
     soap = (
         f"soap l_max=8 n_max=8 atom_sigma=0.5 zeta=4 cutoff={settings.cutoff} "
         "cutoff_transition_width=0.5 delta=1.0 f0=0.0 "
         f"n_sparse={n_sparse} covariance_type=dot_product sparse_method=cur_points"
     )
-    return [
-        gap_program(),
-        f"at_file={train}",
-        f"gap={{{soap}}}",
-        "sparse_jitter=1e-08",
-        f"e0={settings.e0}",
-        "e0_offset=0.0",
-        "default_sigma={0.01 0.05 0.01 1}",
-        "energy_parameter_name=dft_energy",
-        "force_parameter_name=dft_force",
-        "rnd_seed=1",
-        f"gp_file={target}",
-    ]
+    return gap_command(train, target, [soap], str(settings.e0), "0.01 0.05 0.01 1", "e0_offset=0.0")
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -56,9 +56,10 @@ class PolymlpCalculator(Calculator):
         """Compute all properties."""
         super().calculate(atoms, properties, system_changes)
         structure, order = ordered(self.atoms, self._symbols)
-        energy, forces, stress = self._properties.eval(structure)
+        energy, forces, virial = self._properties.eval(structure)
         back = np.empty((len(order), 3))
         back[order] = forces.T
         self.results["energy"] = energy + sum(self._e0[s] for s in self.atoms.symbols)
         self.results["forces"] = back
-        self.results["stress"] = stress
+        # eV in the order xx, yy, zz, xy, yz, zx
+        self.results["stress"] = -np.asarray(virial)[[0, 1, 2, 4, 5, 3]] / structure.volume

@@ -182,8 +182,7 @@ def test_energies_are_made_to_rise_where_they_fall(session_and_plan, train):
     mended = session.solve(at_least=(matrix, bounds))
     assert (matrix @ mended.coefficients >= bounds - 1e-6).all()
     known = session.solve(at_least=(matrix, bounds), free=solution)
-    # the unconstrained coefficients went through a division by their scales and back
-    np.testing.assert_allclose(known.coefficients, mended.coefficients, rtol=1e-9, atol=1e-12)
+    assert np.array_equal(known.coefficients, mended.coefficients)
     # demands that the fit meets anyway change nothing
     met = matrix @ solution.coefficients
     same = session.solve(at_least=(matrix, np.minimum(bounds, met - 1e-6)))
@@ -225,11 +224,10 @@ def test_error_bars_are_those_of_the_mended_fit(train):
     assert result.walls.demands is not None  # silicon that ships has holes at this size
     mended = linpot.learned_part(result.potential).coefficients
     found = folded.calibrated("posterior", 0.9, Silent(), at_least=result.walls.demands)
-    # the mended fit starts from coefficients divided by their scales, this one from its own
-    np.testing.assert_allclose(found.fit.solution.coefficients, mended, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(found.fit.posterior.mean, mended, rtol=1e-9, atol=1e-12)
+    assert np.array_equal(found.fit.solution.coefficients, mended)
+    assert np.array_equal(found.fit.posterior.mean, mended)
     without = folded.calibrated("posterior", 0.9, Silent())
-    assert not np.allclose(without.fit.solution.coefficients, mended, rtol=1e-6)
+    assert not np.array_equal(without.fit.solution.coefficients, mended)
     # folds are mended, too: what they leave of their test data is another number
     names = found.calibrations.keys() & without.calibrations.keys()
     assert any(

@@ -160,15 +160,17 @@ def solve_factors(
     if free is None:
         solver = _solver_of(settings, scales, constraints, prior_mean)
         solver.fit_factor(scaled, n_rows)
-        found, state = solver.coef_, solver.get_solver_state()
+        found, state = solver.coef_ * scales, solver.get_solver_state()
     else:
-        found, state = free[0] / scales, dict(free[1])
+        found, state = free[0], dict(free[1])
     if at_least is not None:
         penalty = state.get("penalty")
         if penalty is None:  # the cost of a change is that of ridge all the same
             penalty = Ridge().fit_factor(scaled, n_rows).penalty_
-        found = least_change(scaled, penalty, found, at_least[0] * scales, at_least[1])
-    return found * scales, state
+        start = found / scales  # whether it was solved for here or given: the same bits
+        end = least_change(scaled, penalty, start, at_least[0] * scales, at_least[1])
+        found = found + scales * (end - start)
+    return found, state
 
 
 def _solver_of(
