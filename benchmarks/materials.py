@@ -226,6 +226,8 @@ def measure(material: Material, *, quiet: bool) -> dict[str, Any]:
         jobs += [("linpot", fit_linpot, every, size) for size in material.linpot]
         jobs += [("pypolymlp", fit_pypolymlp, every, size) for size in material.pypolymlp]
     jobs += [("GAP", fit_gap, material.every, size) for size in material.gap]
+    few, warm = material.read("train")[:3], linpot.FitSettings(n_functions=20, e0=material.e0)
+    linpot.run_fit(few, settings=warm)  # loads the kernels
     rows: list[dict[str, Any]] = []
     calculators: dict[str, Calculator] = {}
     with tempfile.TemporaryDirectory() as scratch:
