@@ -12,8 +12,11 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
-from benchmarks.comparison_tables import PUBLISHED, Point, alloy_points, points
+from benchmarks.comparison_tables import PUBLISHED, points
 from benchmarks.figures import ACCENT, FOLDER, INK
+from benchmarks.front import Point
+from benchmarks.learning_tables import draw as draw_learning
+from benchmarks.materials_tables import FIGURE, material_points
 
 ELEMENT = "Si"
 SHADES = (
@@ -79,8 +82,9 @@ def main() -> None:
     mpl.rcParams["savefig.facecolor"] = "white"
     title = f"{ELEMENT}, data and split of Zuo et al. (2020)"
     draw_front(FOLDER / "accuracy_cost.png", title, points(ELEMENT), PUBLISHED[ELEMENT])
-    title = "TiAl, data of the tutorial of ACEpotentials"
-    draw_front(FOLDER / "accuracy_cost_alloy.png", title, alloy_points(), {})
+    title = f"{FIGURE}, data of the tutorial of ACEpotentials"
+    draw_front(FOLDER / "accuracy_cost_alloy.png", title, material_points(FIGURE), {})
+    draw_learning(FOLDER / "learning.png")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from benchmarks.front import Point, three_digits
+from benchmarks.learning_tables import learning
+from benchmarks.materials_tables import materials
 from benchmarks.molecule_tables import molecules
 from benchmarks.record import load_if_there, origin
 
@@ -18,41 +21,6 @@ PUBLISHED = {
 
 
 ROUNDING = 0.005  # half of the last digit of the published errors
-
-
-class Point(NamedTuple):
-    """
-    One potential of one element.
-
-    Attributes
-    ----------
-    method : str
-        Potentials of one method make one line in the figure.
-    label : str
-    energy : float
-        Test MAE, meV/atom.
-    forces : float
-        Test MAE, eV/A.
-    us : float or None
-        Per atom and step on one core.
-    snap : float or None
-        SNAP of silicon in LAMMPS in the same run, us per atom and step.
-    made : str
-        Time and memory of the fit.
-    """
-
-    method: str
-    label: str
-    energy: float
-    forces: float
-    us: float | None = None
-    snap: float | None = None
-    made: str = ""
-
-    @property
-    def cost(self) -> float | None:
-        """Time of a step in units of SNAP of silicon."""
-        return None if self.us is None or not self.snap else self.us / self.snap
 
 
 def points(element: str) -> list[Point]:
@@ -155,10 +123,10 @@ def _training(elements: list[str]) -> Iterator[str]:
         if row is None:
             continue
         end = (
-            f"stalled after {row['epochs']} epochs"
+            f"stalled after {row['steps']} steps"
             if row["stalled"]
             else f"stopped at its limit of {row['training']['minutes']:.0f} minutes, "
-            f"{row['epochs']} epochs"
+            f"{row['steps']} steps"
         )
         text = f"* {element}: the network trained here {end}"
         if row.get("beyond"):
@@ -201,23 +169,6 @@ def _families(element: str) -> Iterator[Point]:
             )
 
 
-def alloy_points() -> list[Point]:
-    """Return what `benchmarks.alloy` measured."""
-    results = load_if_there("alloy")
-    return [
-        Point(
-            row["method"],
-            f"{row['method']}, {row['label']}",
-            1e3 * row["test"]["energy_mae"],
-            row["test"]["forces_mae"],
-            row["us"],
-            results["snap_si_us"],
-            f"{row['cpu_seconds']:.0f} s",
-        )
-        for row in results.get("rows", [])
-    ]
-
-
 def beside_gap(sizes: tuple[int, ...] = (1000, 2000)) -> str:
     """Return the short comparison of the README: linpot of some sizes and GAP in one run."""
     measured = load_if_there("gap").get("elements", {})
@@ -245,13 +196,9 @@ def beside_gap(sizes: tuple[int, ...] = (1000, 2000)) -> str:
     return "\n".join([*lines, "", origin(load_if_there("gap"))])
 
 
-def _three_digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100.0 else f"{value:.3g}"
-
-
 def comparison() -> str:
     """Return the generated part of docs/benchmarks.md."""
-    return "\n\n".join(filter(None, [_elements(), _alloy(), *molecules()]))
+    return "\n\n".join(filter(None, [_elements(), learning(), materials(), *molecules()]))
 
 
 def _elements() -> str:
@@ -269,8 +216,8 @@ def _elements() -> str:
     ]
     for element in elements:
         for point in points(element):
-            us = "" if point.us is None else _three_digits(point.us)
-            cost = "" if point.cost is None else _three_digits(point.cost)
+            us = "" if point.us is None else three_digits(point.us)
+            cost = "" if point.cost is None else three_digits(point.cost)
             lines.append(
                 f"| {element} | {point.label} | {point.energy:.2f} | {point.forces:.4f} | "
                 f"{us} | {cost} | {point.made} |"
@@ -294,33 +241,6 @@ def _elements() -> str:
     if "Si" in measured:
         lines += ["![Errors against cost for silicon](figures/accuracy_cost.png)", ""]
     return "\n".join([*lines, *(origin(r) for r in (gap, own, networks) if r)])
-
-
-def _alloy() -> str:
-    """Errors against cost for an alloy."""
-    known = alloy_points()
-    if not known:
-        return ""
-    results = load_if_there("alloy")
-    lines = [
-        f"### An alloy: {results['set']}",
-        "",
-        f"{results['n_train']} structures; energies, forces, stresses and isolated atoms are the "
-        "same for all. MAE.",
-        "",
-        "| potential | energy (meV/atom) | forces (eV/A) | us/atom/step | of SNAP Si | "
-        "fit: CPU time |",
-        "|---|---|---|---|---|---|",
-    ]
-    for point in known:
-        assert point.us is not None
-        assert point.cost is not None
-        lines.append(
-            f"| {point.label} | {point.energy:.2f} | {point.forces:.4f} | "
-            f"{_three_digits(point.us)} | {_three_digits(point.cost)} | {point.made} |"
-        )
-    lines += ["", "![Errors against cost for TiAl](figures/accuracy_cost_alloy.png)", ""]
-    return "\n".join([*lines, origin(results)])
 
 
 def _verdicts(elements: list[str]) -> Iterator[str]:

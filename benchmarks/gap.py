@@ -70,10 +70,10 @@ def fit_gap(element: str, work: Path, threads: int, memory_limit: float) -> dict
         return json.loads(record.read_text())
     published = SETTINGS[element]
     train = work / f"{element}_train.extxyz"
-    write_for_gap(linpot.read_dataset(_file(element, "train")), train)
+    write_for_gap(linpot.read_dataset(zuo_file(element, "train")), train)
     n_sparse, announced = published.n_sparse, []
     while True:
-        command = _command(published, n_sparse, train, work / f"{element}.xml")
+        command = element_command(element, n_sparse, train, work / f"{element}.xml")
         memory = announced_memory([*command, "dryrun=T"])
         announced.append({"n_sparse": n_sparse, "announced_GB": memory})
         if memory <= memory_limit:
@@ -165,7 +165,9 @@ def gap_command(
     ]
 
 
-def _command(settings: GapSettings, n_sparse: int, train: Path, target: Path) -> list[str]:
+def element_command(element: str, n_sparse: int, train: Path, target: Path) -> list[str]:
+    """Return the call of gap_fit with the settings of the paper, but for the sparse points."""
+    settings = SETTINGS[element]
     soap = (
         f"soap l_max=8 n_max=8 atom_sigma=0.5 zeta=4 cutoff={settings.cutoff} "
         "cutoff_transition_width=0.5 delta=1.0 f0=0.0 "
@@ -195,7 +197,7 @@ def judge(element: str, gap_file: Path, sizes: list[int], threads: int) -> dict[
         return Potential("", param_filename=str(gap_file))
 
     linpot.register_calculator("gap", calculator)
-    train, test = (linpot.read_dataset(_file(element, part)) for part in ("train", "test"))
+    train, test = (linpot.read_dataset(zuo_file(element, part)) for part in ("train", "test"))
     gap = linpot.CalculatorBaseline("gap", symbols=(element,))
     rows: dict[str, dict[str, Any]] = {"gap": {"test": errors_of(linpot.evaluate(gap, test))}}
     calculators: dict[str, Calculator] = {"gap": calculator()}
@@ -287,7 +289,8 @@ def errors_of(metrics: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _file(element: str, part: str) -> Path:
+def zuo_file(element: str, part: str) -> Path:
+    """Return the path of one half of the split of an element."""
     return data_folder() / "zuo2020" / f"{element}_{part}.extxyz.gz"
 
 

@@ -5,9 +5,10 @@ Symmetry functions, cutoffs and layers are those of the paper, which its publish
 The published networks themselves are judged on the same files by the same code: ``LINPOT_NNP``
 names a folder with ``<El>/input.nn``, ``scaling.data`` and ``weights.*.data`` (repository
 materialsvirtuallab/maml, ``mvl_models/pes/<El>/nnp.2020.01``); they are not part of the project.
-Networks are then trained here on energies and forces, until the error of a held-out tenth of the
-training structures stalls or time is up; one that ends beyond 1.5 times the published network's
-error is excluded from comparisons and named. One thread, every training in a process of its own.
+Networks are then trained here on energies and forces by Levenberg and Marquardt
+(`benchmarks.network_training`), until the error of a held-out tenth of the training structures
+stalls or time is up; one that ends beyond 1.5 times the published network's error is excluded from
+comparisons and named. One thread, every training in a process of its own.
 
     pip install torch
     python -m benchmarks.network [--elements Si,Mo,Cu,Ni] [--minutes 120] [--published-only]
@@ -75,7 +76,7 @@ def trained(element: str, minutes: float) -> dict[str, Any]:
     """Train a network in this process."""
     import torch
 
-    from benchmarks.network_model import Training, train
+    from benchmarks.network_training import Training, train
 
     torch.set_num_threads(1)
     how, functions = Training(minutes=minutes), functions_of(element)

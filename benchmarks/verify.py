@@ -1,5 +1,5 @@
 """
-Laws that the potentials of six sets obey: the checks of `linpot verify`, rough use for crystals.
+Laws that the potentials of all sets obey: the checks of `linpot verify`, rough use for crystals.
 
 Crystals are fitted with a random search of 100 cells a round, which knows none of the cells here.
 
@@ -33,9 +33,18 @@ SEARCHED = 100
 SETS: dict[str, tuple[str, str, Callable[[], Atoms] | None, float | None]] = {
     "Si": ("zuo2020/Si_train", "zbl", lambda: bulk("Si"), 1687.0),
     "Ni": ("zuo2020/Ni_train", "zbl", lambda: bulk("Ni"), 1728.0),
+    "Cu": ("zuo2020/Cu_train", "zbl", lambda: bulk("Cu"), 1358.0),
+    "Mo": ("zuo2020/Mo_train", "zbl", lambda: bulk("Mo"), 2896.0),
+    "Ta": ("ta_snap/train", "zbl", lambda: bulk("Ta"), 3290.0),
     "TiAl": ("tial_tutorial/train", "zbl", lambda: layered(4.0, ("Al", "Ti")), 1733.0),
+    "AgAu": ("agau_vasp/train", "zbl", lambda: layered(4.1, ("Ag", "Au")), 1300.0),
+    "InP": ("inp_snap/train", "zbl", lambda: bulk("InP", "zincblende", a=5.87), 1335.0),
+    "MgO": ("mgo_vasp/train", "zbl", lambda: bulk("MgO", "rocksalt", a=4.25), 3125.0),
     "water": ("water_rpbe_d3/water_train", "zbl", None, None),
     "ethanol": ("rmd17/ethanol_train_split01", "zbl", None, None),
+    "aspirin": ("rmd17/aspirin_train_split01", "zbl", None, None),
+    "azobenzene": ("rmd17/azobenzene_train_split01", "zbl", None, None),
+    "3BPA": ("3bpa/train_300K", "zbl", None, None),
     "NaCl": ("xtb_nacl/train", "zbl,coulomb:Na=1,Cl=-1", None, None),
 }
 
@@ -176,6 +185,7 @@ def main() -> None:
             "n_structures": n_structures,
             **measure(name, potential, options.random),
         }
+        results["sets"] = {n: results["sets"][n] for n in SETS if n in results["sets"]}
         if not results["broken"]:
             results["broken"] = break_it(potential)
         print("written:", write_results("verify", results))
