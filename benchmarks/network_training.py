@@ -25,7 +25,7 @@ from benchmarks.network_model import Network
 from benchmarks.symmetry_functions import SymmetryFunctions, describe
 
 Tensor = torch.Tensor
-SINGLE = 1e-7  # of the largest diagonal element: what J^T J in single precision leaves sure
+SINGLE = 3e-7  # of the largest diagonal element: what J^T J in single precision leaves sure
 
 
 @dataclass(frozen=True)
@@ -212,19 +212,21 @@ def train(
     steps, best, best_step, last_gain = 0, judged.value(network), 0, 0
     kept = here = parameters_to_vector(network.parameters()).detach()
     value, square, slope = loss.normal(network)
-    largest = float(square.diagonal().max())
-    damping, growth, least = how.damping * largest, 2.0, SINGLE * largest
+    damping, growth = how.damping * float(square.diagonal().max()), 2.0
     while steps - last_gain < how.patience and time.perf_counter() - begin < 60.0 * how.minutes:
         steps += 1
-        move = -torch.cholesky_solve(slope[:, None], torch.linalg.cholesky(square + damping * eye))
-        move = move[:, 0]
-        vector_to_parameters(here + move, network.parameters())
-        gain = (value - loss.value(network)) / float(move @ (damping * move - slope))
+        factor, indefinite = torch.linalg.cholesky_ex(square + damping * eye)
+        gain = 0.0
+        if not indefinite:  # by the single precision of J
+            move = -torch.cholesky_solve(slope[:, None], factor)[:, 0]
+            vector_to_parameters(here + move, network.parameters())
+            gain = (value - loss.value(network)) / float(move @ (damping * move - slope))
         if gain <= 0.0:
             damping, growth = damping * growth, 2.0 * growth
             vector_to_parameters(here, network.parameters())
             continue
         here = here + move
+        least = SINGLE * float(square.diagonal().max())
         damping = max(damping * max(1.0 / 3.0, 1.0 - (2.0 * gain - 1.0) ** 3), least)
         growth = 2.0
         found = judged.value(network)
