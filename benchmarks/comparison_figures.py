@@ -43,10 +43,13 @@ def draw_front(
             errors = [(point.energy, point.forces)[panel] for point in own]
             if method == "linpot":
                 ax.plot(costs, errors, "o-", color=ACCENT, label=method, zorder=3)
-                for point, cost, error in zip(own, costs, errors, strict=True):
-                    size = point.label.split(", ")[1].split(" ")[0]
+                for k, point in enumerate(own):
                     ax.annotate(
-                        size, (cost, error), xytext=(4, 4), textcoords="offset points", fontsize=7
+                        point.label.split(", ")[1].split(" ")[0],
+                        (costs[k], errors[k]),
+                        xytext=(4, -10 if k % 2 else 4),
+                        textcoords="offset points",
+                        fontsize=7,
                     )
             else:
                 color, marker = next(others)
