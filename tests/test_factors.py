@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from linpot.errors import InputError
+from linpot.fitting import triangular_update
 from linpot.fitting.factors import FactorSet, TriangularFactor, combine, factor_bytes
 from linpot.fitting.ridge import Ridge
 from linpot.fitting.triangular_update import update_factor
@@ -101,6 +102,19 @@ def test_wide_rows_are_taken_in_panels(n_rows):
     for part in np.array_split(np.column_stack([X, y]), 3):  # may be empty
         factor = update_factor(factor, np.asfortranarray(part))
     assert_same_gram(np.triu(factor), X, y)
+
+
+def test_threads_do_not_change_a_bit_of_a_factor(monkeypatch):
+    monkeypatch.setattr(triangular_update, "_WIDE", 100)  # several blocks per panel
+    X, y = problem(900, 599)
+    found = []
+    for threads in (1, 2, 5):
+        factors = FactorSet(600, threads)
+        factors.add("all", X, y)
+        found.append(factors.combined(lambda _: 0.5)[0])
+    assert_same_gram(found[0], 0.5 * X, 0.5 * y)
+    assert (found[0] == found[1]).all()
+    assert (found[0] == found[2]).all()
 
 
 def test_residual_squares_equal_those_of_the_rows():

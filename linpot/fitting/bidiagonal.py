@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cython_lapack
 
+from linpot.fitting.fortran_calls import call
 from linpot.kernels.damped_bidiagonal import solve_damped
 from linpot.parallel import one_blas_thread
 
@@ -113,31 +112,10 @@ def _apply(which: bytes, transposed: bytes, reflectors: Floats, tau: Floats, c: 
 def _call(name: str, *arguments: Any) -> None:
     """Call a routine of LAPACK that scipy has no wrapper for, with the work space it asks for."""
     work, n_work, info = np.zeros(1), ctypes.c_int(-1), ctypes.c_int(0)
-    values = [ctypes.c_int(a) if isinstance(a, int) else a for a in arguments]
     for _ in range(2):  # the first call asks for the size
-        _routine(name)(
-            *(_pointer(value) for value in (*values, work, n_work, info)),
-        )
+        call(name, *arguments, work, n_work, info)
         if info.value != 0:
             raise ArithmeticError(f"LAPACK {name} failed with info = {info.value}")
         if n_work.value == -1:
             n_work = ctypes.c_int(int(work[0]))
             work = np.zeros(n_work.value)
-
-
-def _pointer(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return ctypes.c_char_p(value)
-    if isinstance(value, np.ndarray):
-        return ctypes.c_void_p(value.ctypes.data)
-    return ctypes.byref(value)
-
-
-@cache
-def _routine(name: str) -> Any:
-    capsule = cython_lapack.__pyx_capi__[name]
-    get_name = ctypes.pythonapi.PyCapsule_GetName
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    get = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return ctypes.CFUNCTYPE(None)(get(capsule, get_name(capsule)))

@@ -35,10 +35,13 @@ class TriangularFactor:
         Features and the target.
     n_rows : int
         Rows seen.
+    threads : int
+        Of a factorisation; its result does not depend on them.
     """
 
     n_columns: int
     n_rows: int = 0
+    threads: int = 1
     _factor: Floats | None = None
     _buffer: list[Floats] = field(default_factory=list)
     _buffered: int = 0
@@ -88,7 +91,9 @@ class TriangularFactor:
         """Return a copy that can be changed by itself."""
         factor = None if self._factor is None else self._factor.copy(order="F")
         buffer = [rows.copy(order="F") for rows in self._buffer]
-        return TriangularFactor(self.n_columns, self.n_rows, factor, buffer, self._buffered)
+        return TriangularFactor(
+            self.n_columns, self.n_rows, self.threads, factor, buffer, self._buffered
+        )
 
     def rows(self) -> Floats:
         """
@@ -112,7 +117,8 @@ class TriangularFactor:
             while self._buffer and size < self._most_waiting:
                 slab.append(self._buffer.pop())
                 size += len(slab[-1])
-            self._factor = update_factor(self._factor, np.asfortranarray(np.concatenate(slab)))
+            rows = np.asfortranarray(np.concatenate(slab))
+            self._factor = update_factor(self._factor, rows, self.threads)
         self._buffered = 0
 
     @property
@@ -178,7 +184,7 @@ def shift_target(factor: Floats, coefficients: Floats) -> Floats:
     return shifted
 
 
-def combine(parts: Iterable[tuple[float, Floats]], n_columns: int) -> Floats:
+def combine(parts: Iterable[tuple[float, Floats]], n_columns: int, threads: int = 1) -> Floats:
     """
     Stack weighted matrices into one triangular factor.
 
@@ -187,6 +193,7 @@ def combine(parts: Iterable[tuple[float, Floats]], n_columns: int) -> Floats:
     parts : iterable of (float, float64[n_rows, n_columns])
         Weight of the residuals, matrix.
     n_columns : int
+    threads : int
 
     Returns
     -------
@@ -196,7 +203,7 @@ def combine(parts: Iterable[tuple[float, Floats]], n_columns: int) -> Floats:
     factor = np.zeros((n_columns, n_columns), order="F")
     for weight, matrix in parts:
         if weight > 0.0 and len(matrix):
-            factor = update_factor(factor, np.asfortranarray(matrix * weight))
+            factor = update_factor(factor, np.asfortranarray(matrix * weight), threads)
     return np.triu(factor)
 
 
@@ -208,16 +215,18 @@ class FactorSet(dict[Key, TriangularFactor]):
     ----------
     n_columns : int
         Features and the target.
+    threads : int
+        Of a factorisation; no result depends on them.
     """
 
-    def __init__(self, n_columns: int) -> None:
+    def __init__(self, n_columns: int, threads: int = 1) -> None:
         super().__init__()
-        self.n_columns = n_columns
+        self.n_columns, self.threads = n_columns, threads
 
     def add(self, key: Key, X: Floats, y: Floats) -> None:
         """Add rows to the factor of a key."""
         if key not in self:
-            self[key] = TriangularFactor(self.n_columns)
+            self[key] = TriangularFactor(self.n_columns, threads=self.threads)
         self[key].add(X, y)
 
     def merge(self, key: Key, rows: Floats, n_rows: int) -> None:
@@ -237,7 +246,7 @@ class FactorSet(dict[Key, TriangularFactor]):
 
     def shifted(self, coefficients: Floats) -> FactorSet[Key]:
         """Return the factors with ``y - X c`` as target: see `shift_target`."""
-        result: FactorSet[Key] = FactorSet(self.n_columns)
+        result: FactorSet[Key] = FactorSet(self.n_columns, self.threads)
         for key, factor in self.items():
             result.merge(key, shift_target(factor.rows(), coefficients), factor.n_rows)
         return result
@@ -260,7 +269,8 @@ class FactorSet(dict[Key, TriangularFactor]):
         """
         of = weight.__getitem__ if isinstance(weight, Mapping) else weight
         weights = {key: float(of(key)) for key in self}
-        factor = combine(((weights[k], f.rows()) for k, f in self.items()), self.n_columns)
+        parts = ((weights[k], f.rows()) for k, f in self.items())
+        factor = combine(parts, self.n_columns, self.threads)
         return factor, sum(f.n_rows for k, f in self.items() if weights[k] > 0.0)
 
     def residual_squares(self, key: Key, coefficients: Floats) -> float:

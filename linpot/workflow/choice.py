@@ -97,7 +97,7 @@ def session_over(
     """
     small = reduce_basis(session.basis, columns)
     kept = np.concatenate([columns, np.arange(session.basis.n_features, session.factors.n_columns)])
-    factors: FactorSet[Key] = FactorSet(len(kept))
+    factors: FactorSet[Key] = FactorSet(len(kept), session.settings.threads)
     for (group, name, fold), one in session.factors.items():
         if without_fold is None or fold != without_fold:
             rows = one.rows()[:, kept]

@@ -174,7 +174,7 @@ def reduce_chunk(
     for block in stream_rows(builder, chunk.structures, targets, threads=threads):
         key, rows = keyed(block, weights, merged=merged, fold=chunk.folds[block.structure])
         if factors is None:
-            factors = FactorSet(rows.shape[1])
+            factors = FactorSet(rows.shape[1], threads)
         factors.add(key, rows[:, :-1], rows[:, -1])
     return [(key, f.rows(), f.n_rows) for key, f in (factors or {}).items()]
 

@@ -151,7 +151,9 @@ def _joint_factor(
     """Return the weighted factor of ``[features columns one_body y]`` and the number of rows."""
     basis = builder.engine.basis
     n_columns = len(model.coefficients)
-    factors: FactorSet[Key] = FactorSet(basis.n_features + n_columns + len(basis.elements) + 1)
+    factors: FactorSet[Key] = FactorSet(
+        basis.n_features + n_columns + len(basis.elements) + 1, settings.threads
+    )
     for index, structure in enumerate(train):
         batch = pack([structure], basis.elements, builder.engine.cutoffs)
         rows = np.hstack([builder.engine.design_rows(batch)[0], model.design(structure)])

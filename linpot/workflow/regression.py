@@ -60,7 +60,7 @@ def collect_factors(
     FactorSet
     """
     basis = builder.engine.basis
-    factors: FactorSet[Key] = FactorSet(n_columns_of(basis))
+    factors: FactorSet[Key] = FactorSet(n_columns_of(basis), settings.threads)
     own = [0] * len(train) if folds is None else [int(fold) for fold in folds]
     if settings.backend != "threads" or settings.checkpoint is not None:
         collect_chunks(

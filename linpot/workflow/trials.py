@@ -212,7 +212,7 @@ class FoldedFit:
     def whole(self) -> FitSession:
         """Return a session over the same rows without folds, for what needs all data at once."""
         session = self._complete
-        factors: FactorSet[Key] = FactorSet(session.factors.n_columns)
+        factors: FactorSet[Key] = FactorSet(session.factors.n_columns, session.settings.threads)
         for (group, name, fold), factor in session.factors.items():
             key = (group, name, min(fold, 0))  # restraints stay in every fold
             factors.merge(key, factor.rows(), factor.n_rows)
