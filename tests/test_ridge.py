@@ -203,6 +203,7 @@ def test_fit_leaves_the_estimator_parameters_and_the_input_alone():
         "penalty": "evidence",
         "prior_mean": None,
         "constraints": None,
+        "threads": 1,
     }
     assert clone(estimator).get_params() == estimator.get_params()
     assert np.array_equal(X, X_before)

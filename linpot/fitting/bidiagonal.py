@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from linpot.fitting.band_reduction import BandReduction
 from linpot.fitting.fortran_calls import call
 from linpot.kernels.damped_bidiagonal import solve_damped
 from linpot.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
+_NARROW = 1300  # columns up to which LAPACK is as fast as two stages
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class DampedProblem:
     X : float64[n, n]
         Overwritten if it is in Fortran order.
     y : float64[n]
+    threads : int
+        The same bits for any number of them.
 
     Attributes
     ----------
@@ -66,18 +70,13 @@ class DampedProblem:
     Elden, BIT 17, 134 (1977); Bjorck, Numerical Methods for Least Squares Problems (1996), 5.3.
     """
 
-    def __init__(self, X: Floats, y: Floats) -> None:
-        n = len(X)
-        self._reflectors = np.asfortranarray(X)
-        self.diagonal, self.above = np.zeros(n), np.zeros(max(n - 1, 0))
-        left, self._right = np.zeros(n), np.zeros(n)
-        self.target = np.array(y, dtype=float)
-        if n:
-            # one BLAS thread: the same bits on any number of cores
-            with one_blas_thread():
-                spectrum = (self.diagonal, self.above, left, self._right)
-                _call("dgebrd", n, n, self._reflectors, n, *spectrum)
-                _apply(b"Q", b"T", self._reflectors, left, self.target)
+    def __init__(self, X: Floats, y: Floats, threads: int = 1) -> None:
+        X, y = np.asfortranarray(X), np.array(y, dtype=float)
+        self._reduction = (
+            LapackReduction(X, y) if len(X) <= _NARROW else BandReduction(X, y, threads)
+        )
+        self.diagonal, self.above = self._reduction.diagonal, self._reduction.above
+        self.target = self._reduction.target
 
     def solve(self, penalty: float) -> Damped:
         """Return the solution for a positive penalty."""
@@ -97,10 +96,39 @@ class DampedProblem:
     def coefficients(self, damped: Damped) -> Floats:
         """Return c of a solution."""
         coefficients = damped.solution.copy()
-        if len(coefficients):
-            with one_blas_thread():
-                _apply(b"P", b"N", self._reflectors, self._right, coefficients)
+        self._reduction.multiply_by_p(coefficients)
         return coefficients
+
+
+class LapackReduction:
+    """
+    ``X = Q B P^T`` by LAPACK; see `BandReduction`, which is faster for large matrices.
+
+    Parameters
+    ----------
+    X : float64[n, n], Fortran order
+        Overwritten.
+    y : float64[n]
+        Becomes `target`.
+    """
+
+    def __init__(self, X: Floats, y: Floats) -> None:
+        n = len(X)
+        self._reflectors, self.target = X, y
+        self.diagonal, self.above = np.zeros(n), np.zeros(max(n - 1, 0))
+        left, self._right = np.zeros(n), np.zeros(n)
+        if n:
+            # one BLAS thread: the same bits on any number of cores
+            with one_blas_thread():
+                spectrum = (self.diagonal, self.above, left, self._right)
+                _call("dgebrd", n, n, self._reflectors, n, *spectrum)
+                _apply(b"Q", b"T", self._reflectors, left, self.target)
+
+    def multiply_by_p(self, vector: Floats) -> None:
+        """Multiply a vector by P, in place."""
+        if len(vector):
+            with one_blas_thread():
+                _apply(b"P", b"N", self._reflectors, self._right, vector)
 
 
 def _apply(which: bytes, transposed: bytes, reflectors: Floats, tau: Floats, c: Floats) -> None:

@@ -39,6 +39,8 @@ class Ridge(FactorRegressor):
         of a cheaper reference. Zero if not given.
     constraints : (array_like[m, n_features], array_like[m]), optional
         ``A c = b`` holds exactly; see `LinearConstraints`.
+    threads : int
+        No result depends on them.
 
     Attributes
     ----------
@@ -64,10 +66,12 @@ class Ridge(FactorRegressor):
         penalty: float | str = "evidence",
         prior_mean: ArrayLike | None = None,
         constraints: tuple[ArrayLike, ArrayLike] | None = None,
+        threads: int = 1,
     ) -> None:
         self.penalty = penalty
         self.prior_mean = prior_mean
         self.constraints = constraints
+        self.threads = threads
 
     def fit_factor(self, factor: Floats, n_rows: float) -> Ridge:
         """
@@ -88,7 +92,7 @@ class Ridge(FactorRegressor):
         if self.constraints is not None:
             constraints = LinearConstraints.checked(*self.constraints, n_features).around(mean)
             factor = constraints.reduce(factor)
-        problem = _Problem(factor, n_rows)
+        problem = _Problem(factor, n_rows, self.threads)
         if isinstance(self.penalty, str):
             rule = checks.one_of("penalty", self.penalty, PENALTY_RULES)
             penalty = problem.minimise(
@@ -129,9 +133,9 @@ class Ridge(FactorRegressor):
 class _Problem:
     """Everything that a penalty decides, at a cost of the order of n for each."""
 
-    def __init__(self, factor: Floats, n_rows: float) -> None:
+    def __init__(self, factor: Floats, n_rows: float, threads: int) -> None:
         self._factor = factor
-        self._damped = DampedProblem(factor[:-1, :-1].copy(order="F"), factor[:-1, -1])
+        self._damped = DampedProblem(factor[:-1, :-1].copy(order="F"), factor[:-1, -1], threads)
         self.unexplained = float(factor[-1, -1] ** 2)
         self.n_rows = max(float(n_rows), 1.0)
         bands = (self._damped.diagonal, self._damped.above)

@@ -166,7 +166,7 @@ def solve_factors(
     if at_least is not None:
         penalty = state.get("penalty")
         if penalty is None:  # the cost of a change is that of ridge all the same
-            penalty = Ridge().fit_factor(scaled, n_rows).penalty_
+            penalty = Ridge(threads=settings.threads).fit_factor(scaled, n_rows).penalty_
         start = found / scales  # whether it was solved for here or given: the same bits
         end = least_change(scaled, penalty, start, at_least[0] * scales, at_least[1])
         found = found + scales * (end - start)
@@ -183,7 +183,7 @@ def _solver_of(
     if settings.solver == "ridge":
         mean = None if prior_mean is None else prior_mean / scales
         exact = None if constraints is None else (constraints[0] * scales, constraints[1])
-        return Ridge(settings.penalty, mean, exact)
+        return Ridge(settings.penalty, mean, exact, settings.threads)
     if constraints is not None or prior_mean is not None:
         raise InputError(
             f"`solver` must be ridge for exact labels or a fit around a potential, "
