@@ -6,7 +6,7 @@ cutoff, an order of functions that prefers angles, and functions that differ on 
 times as many candidates. Fits to 50 structures take the first 50 of the shipped training split,
 fewer functions, and the penalty by folds. Every fit runs in a process of its own.
 
-    python -m benchmarks.rmd17 [--molecules ethanol,...] [--sizes 1000,50] [--threads N]
+    python -m benchmarks.rmd17 [--molecules ethanol,...] [--sizes 1000,50] [--functions N]
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def read(molecule: str, part: str) -> linpot.Dataset:
     return linpot.read_dataset(data_folder() / "rmd17" / f"{molecule}_{part}_split01.extxyz.gz")
 
 
-def measure(molecule: str, n_train: int, threads: int) -> dict[str, Any]:
+def measure(molecule: str, n_train: int, n_functions: int, threads: int) -> dict[str, Any]:
     """Fit one potential in this process."""
     train, test = read(molecule, "train")[:n_train], read(molecule, "test")
-    own = recipe(N_FUNCTIONS[n_train])
+    own = recipe(n_functions)
     settings = linpot.FitSettings(**own, threads=threads)
     begin, cpu = time.perf_counter(), time.process_time()
     if n_train == 50:
@@ -96,17 +96,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--molecules", default=",".join(MOLECULES))
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    parser.add_argument("--functions", type=int, help="of each element, instead of the usual ones")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         molecule, size = options.one
-        print(json.dumps(measure(molecule, int(size), options.threads)))
+        n_functions = options.functions or N_FUNCTIONS[int(size)]
+        print(json.dumps(measure(molecule, int(size), n_functions, options.threads)))
         return
     for molecule in options.molecules.split(","):
         for size in options.sizes.split(","):
             command = [sys.executable, "-m", "benchmarks.rmd17", "--one", molecule, size]
             command += ["--threads", str(options.threads)]
+            command += ["--functions", str(options.functions)] * bool(options.functions)
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             run = json.loads(output.splitlines()[-1])
             print(run, flush=True)
