@@ -39,13 +39,15 @@ def learning() -> str:
 
 
 def draw(path: Path) -> None:
-    """Draw the curves: a row of panels per quantity, a column per element."""
+    """Draw the curves, if measured: a row of panels per quantity, a column per element."""
+    elements = load_if_there("learning").get("elements", {})
+    if not elements:
+        return
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
     from benchmarks.figures import ACCENT, INK
 
-    elements = load_if_there("learning")["elements"]
     figure, panels = plt.subplots(
         len(QUANTITIES),
         len(elements),
