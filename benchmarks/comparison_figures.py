@@ -44,11 +44,14 @@ def draw_front(
             if method == "linpot":
                 ax.plot(costs, errors, "o-", color=ACCENT, label=method, zorder=3)
                 for k, point in enumerate(own):
+                    falls = k == 0 or errors[k] < errors[k - 1]  # and leaves this side free
                     ax.annotate(
                         point.label.split(", ")[1].split(" ")[0],
                         (costs[k], errors[k]),
-                        xytext=(4, -10 if k % 2 else 4),
+                        xytext=(-5, -3) if falls else (5, 3),
                         textcoords="offset points",
+                        ha="right" if falls else "left",
+                        va="top" if falls else "bottom",
                         fontsize=7,
                     )
             else:
@@ -65,6 +68,7 @@ def draw_front(
                 fontsize=7,
                 color=INK,
             )
+        ax.margins(0.09)
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
