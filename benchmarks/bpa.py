@@ -36,7 +36,7 @@ from benchmarks.rmd17 import plain, recipe
 TEMPERATURES = (300, 600, 1200)
 SIZES = (500, 1000, 2000)
 SOAP = {"l_max": 4, "n_max": 6, "atom_sigma": 0.3, "zeta": 4, "cutoff": 4.5}
-# RMSE of the official test sets at 300 K, meV and meV/A: Batatia et al., NeurIPS 2022, table 2
+# RMSE of the official test set at 300 K, meV and meV/A: Batatia et al., NeurIPS (2022)
 PUBLISHED_MACE = (3.0, 8.8)
 BEYOND = 1.5  # of these a network is too far from its best to stand for its kind
 N_SPARSE = {"H": 700, "C": 700, "N": 300, "O": 200}
