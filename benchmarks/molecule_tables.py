@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.record import load_if_there, origin
+from benchmarks.record import load_if_there, measured_at, origin
 
 
 def molecules() -> list[str]:
@@ -35,13 +35,7 @@ def _molecules() -> str:
             f"{run['energy_mae_meV']:.1f} / {run['forces_mae_meV_A']:.1f} | {energy} / {forces} | "
             f"{run['cpu_seconds']:.0f} s, {run['peak_memory_GB']:.1f} GB |"
         )
-    older = [
-        f"{run['molecule']} {run['n_train']} ({run['commit']})"
-        for run in results["runs"]
-        if run["commit"] != results["commit"]
-    ]
-    if older:
-        lines += ["", f"Rows of commits before: {', '.join(older)}."]
+    lines += measured_at((f"{r['molecule']} {r['n_train']}", r["commit"]) for r in results["runs"])
     return "\n".join([*lines, "", origin(results)])
 
 
@@ -106,6 +100,7 @@ def _hotter() -> str:
             f"| {name} | {run['n_train']} | {errors} | "
             f"{run['cpu_seconds']:.0f} s, {run['peak_memory_GB']:.1f} GB |"
         )
+    lines += measured_at(dict.fromkeys((r["method"], r["commit"]) for r in results["runs"]))
     return "\n".join([*lines, *notes, "", origin(results)])
 
 

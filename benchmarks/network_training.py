@@ -78,6 +78,8 @@ class Sample:
 
 def sample(structure: linpot.Structure, functions: SymmetryFunctions) -> Sample:
     """Describe a structure once; its functions do not change while weights are learned."""
+    if structure.labels.energy is None or structure.labels.forces is None:
+        raise SystemExit("a network is trained on structures that all have energies and forces")
     part, n = describe(structure, functions), structure.n_atoms
     pulls = np.zeros((n, 3, n, len(functions)))
     slopes = part.slopes.transpose(0, 2, 1)
@@ -87,7 +89,7 @@ def sample(structure: linpot.Structure, functions: SymmetryFunctions) -> Sample:
     return Sample(
         torch.from_numpy(part.values),
         torch.from_numpy(pulls.reshape(3 * n, -1)),
-        float(structure.labels.energy or 0.0),
+        structure.labels.energy,
         torch.from_numpy(np.array(structure.labels.forces)).ravel(),
     )
 

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,17 @@ def origin(results: dict[str, Any]) -> str:
         f"<sub>`python -m benchmarks.{results['benchmark']}`, {results['date']}, commit "
         f"{results['commit']}, {surroundings(results)}</sub>"
     )
+
+
+def measured_at(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a line for a table whose rows, by name and commit, are not all of one tree."""
+    of: dict[str, list[str]] = {}
+    for name, own in rows:
+        of.setdefault(own, []).append(name)
+    if len(of) < 2:
+        return []
+    told = "; ".join(f"{own}: {', '.join(names)}" for own, names in of.items())
+    return ["", f"Measured at commits {told}."]
 
 
 def surroundings(results: dict[str, Any]) -> str:

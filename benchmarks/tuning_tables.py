@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.record import load, origin
+from benchmarks.record import load, measured_at, origin
 
 
 def recipes() -> str:
@@ -73,12 +73,7 @@ def tuning() -> str:
             cells = [_brief(begin), _brief(best), _brief_of(defaults[element]), _with_error(test)]
             cells.append(f"{goal[0]} / {goal[1]}")
         lines.append(f"| {element} {size} | {effort} | " + " | ".join([*cells, told]) + " |")
-    of: dict[str, list[str]] = {}
-    for name, run in results["runs"].items():
-        of.setdefault(run["commit"], []).append(name)
-    if len(of) > 1:
-        told = "; ".join(f"{commit}: {', '.join(names)}" for commit, names in of.items())
-        lines += ["", f"Measured at commits {told}."]
+    lines += measured_at((name, run["commit"]) for name, run in results["runs"].items())
     return "\n".join([*lines, "", origin(results)])
 
 

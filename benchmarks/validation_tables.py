@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.comparison_tables import origin
-from benchmarks.record import load_if_there
+from benchmarks.record import load_if_there, measured_at, origin
 
 
 def measured() -> str:
@@ -37,6 +36,7 @@ def _laws() -> str:
             f"| {name} | {row['baseline']} | {row['n_structures']} | {len(made)} | {failed} | "
             f"{_nearest(made)} | {'yes' if rough else 'no'} | {row['seconds']:.0f} |"
         )
+    lines += measured_at((name, row["commit"]) for name, row in results["sets"].items())
     lines += ["", "With one planted fault in the first of these potentials:", ""]
     lines += [
         f"* {name}: " + (f"`{own['check']}` says: {own['told'][0]}" if own["found"] else "missed")

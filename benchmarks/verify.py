@@ -23,7 +23,7 @@ from ase import Atoms
 from ase.build import bulk
 
 import linpot
-from benchmarks.record import RESULTS, data_folder, write_results
+from benchmarks.record import RESULTS, commit, data_folder, write_results
 from benchmarks.walls import layered
 
 THREADS = len(os.sched_getaffinity(0))
@@ -182,6 +182,7 @@ def main() -> None:
             continue
         potential, n_structures = fit(name, options.n_functions, options.most)
         results["sets"][name] = {
+            "commit": commit(),
             "n_structures": n_structures,
             **measure(name, potential, options.random),
         }
