@@ -6,15 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.filters import FrechetCellFilter
 from ase.optimize import FIRE
 
 import linpot
+from linpot.structures.distances import PairDistances
 from linpot.structures.structure import Structure
 from linpot.validation.random_cells import random_cell
 from linpot.validation.relaxation import relax_many
-from linpot.workflow.random_search import TOLERATED, find_parents
+from linpot.workflow.random_search import TOLERATED, End, find_parents, lifted, too_close
+from linpot.workflow.restraints import Restraints
 
 SETTINGS = {"n_functions": 60, "body_order": 4, "threads": 1}
 
@@ -115,6 +118,33 @@ def test_cells_that_fall_are_lifted(data):
     assert any("random cells relaxed below" in note for note in searched.notes)
     rise = searched.train["all"]["forces"]["rmse"] / plain.train["all"]["forces"]["rmse"]
     assert rise < 1.05
+
+
+def test_what_fell_is_asked_to_be_flat_and_higher(data):
+    """A huge weight of the labels: energy and forces are those that were asked for."""
+    fitted = linpot.run_fit(data, settings=linpot.FitSettings(n_functions=150, threads=1))
+    session = fitted.session
+    [start] = cells(1, seed=9)
+    energy = fitted.potential.predict(start).energy
+    high = End(0, start, energy + 2.0, flat=True)
+    session.restrain(Restraints(session.restraints.repulsion, lifted([high], session, noise=1e4)))
+    said = session.solve().potential.predict(start)
+    assert said.energy == pytest.approx(energy + 2.0, abs=1e-4)
+    assert np.abs(said.forces).max() < 1e-4
+
+
+@pytest.mark.parametrize(("length", "close"), [(1.07, True), (1.09, False)])
+def test_too_close_is_told_by_pairs_of_elements(length, close):
+    """Shortest O-O 1.2 A: 0.9 of it is 1.08 A; of Mg-O it is more than this distance."""
+    distances = {
+        ("O", "O"): PairDistances(1.2, 1.4, True),
+        ("O", "Mg"): PairDistances(1.8, 2.1, True),
+        ("Mg", "Mg"): PairDistances(2.5, 3.0, True),
+    }
+    atoms = Atoms("O2Mg", [[0, 0, 0], [0, 0, length], [3, 3, 3]], cell=[6, 6, 6], pbc=True)
+    assert too_close(as_structure(atoms), distances) is close
+    atoms.symbols = "OMgO"
+    assert too_close(as_structure(atoms), distances)
 
 
 def test_parents_are_the_lowest_of_their_composition(data):

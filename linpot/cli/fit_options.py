@@ -155,7 +155,7 @@ _OPTIONS = (
         default=0,
         show_default=True,
         metavar="CELLS",
-        help="Relax so many random cells in each of up to six rounds; lift what falls below TRAIN.",
+        help="Relax so many random cells in each of up to ten rounds; lift what falls below TRAIN.",
     ),
     click.option(
         "--allow-holes",

@@ -3,8 +3,10 @@ Random cells that relax below the crystal: found while fitting, and lifted.
 
 No data hold a potential in environments that no method would make data of. Where cells with atoms
 at random places relax to less than the most stable structure of the data, the learned energy has
-run away; such cells become rows that ask for more than that structure has, and the search begins
-anew. Rows, not inequalities: those push single cells up and let their neighbors fall.
+run away; where they end becomes rows that ask for more than that structure has, and for little
+force, so that what is around does not fall either; then the search begins anew. Cells that end with
+atoms closer than any in the data are lifted as well. Rows, not inequalities: those push single
+cells up and let their neighbors fall.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import chain
 from math import gcd
 
 import numpy as np
@@ -23,23 +26,32 @@ from linpot.errors import InputError
 from linpot.model.protocol import EnergyModel
 from linpot.structures.dataset import Dataset
 from linpot.structures.distances import PairDistances
+from linpot.structures.neighbors import find_neighbors
 from linpot.structures.structure import Labels, Structure
 from linpot.validation.random_cells import MOST, random_cell
 from linpot.validation.relaxation import relax_many
 from linpot.workflow.regression import noise_of
 from linpot.workflow.restraints import GROUP, Restraints
 from linpot.workflow.session import FitSession
+from linpot.workflow.walls import growth_of_errors
 
 N_PARENTS = 6
-ROUNDS = 6
+ROUNDS = 10
 TOLERATED = 0.05  # eV/atom below the parent: data may know a somewhat better structure
 DEEP = 0.5  # eV/atom below it, where no relaxation goes on
+CLOSER = 0.9  # than this share of the shortest distance of the data no atoms end
 LIFT, ERROR = 0.3, 0.3  # eV/atom above the parent, and how strictly
-KEPT = 60  # cells that start again from where they fell
+FLAT = 1.0  # eV/A: how strictly no force acts there
+MANY, STRICTER = 0.5, 2.0  # share of new cells that fall again, and what labels then count more
+KEPT = 60  # cells that start again, from where they did and from where they fell
 _STREAM = 1  # of random numbers; `verify` has another
 
 Floats = NDArray[np.float64]
 Distances = Mapping[tuple[str, str], PairDistances]
+
+
+Cell = tuple[Structure, int]
+"""And the place of its parent."""
 
 
 @dataclass(frozen=True)
@@ -118,28 +130,30 @@ def lift_minima(
     parents, n_cells = find_parents(train), settings.random_search
     rng = np.random.default_rng([settings.seed, _STREAM])
     noise = noise_of(session.factors)
-    again: list[tuple[Structure, int]] = []
+    before = solution = session.solve()
+    again: list[Cell] = []
     found = n_fresh = searched = 0
     for number in range(ROUNDS):
-        potential = session.solve().potential
         stage(f"random search {number + 1}", n_cells + len(again))
         cells = [_cell(k % len(parents), parents, distances, rng) for k in range(n_cells)] + again
-        fallen, targets = _fallen(potential, parents, cells, advance, settings.threads)
-        n_fresh = sum(k < n_cells for k, _ in fallen)
+        fallen = _fallen(solution.potential, parents, cells, distances, advance, settings.threads)
+        n_fresh = sum(end.cell < n_cells for end in fallen)
         searched += n_cells
         if not fallen:
             break
         found += n_fresh
-        structures = [structure for _, structure in fallen]
-        session.restrain(
-            Restraints(restraints.repulsion, _lifted(structures, targets, session, noise / ERROR))
-        )
-        again = [(structure, cells[k][1]) for k, structure in fallen][:KEPT]
+        if number > 0 and n_fresh > MANY * n_cells:
+            noise *= STRICTER
+        session.restrain(Restraints(restraints.repulsion, lifted(fallen, session, noise)))
+        solution = session.solve()
+        starts = ((cells[end.cell], (end.structure, cells[end.cell][1])) for end in fallen)
+        again = list(chain.from_iterable(starts))[:KEPT]
     if not found:
         return f"none of {searched} random cells relaxes below the data"
     return (
-        f"{found} of {searched} random cells relaxed below the most stable structures of the data "
-        f"and were lifted; {n_fresh} of the last {n_cells} still did"
+        f"{found} of {searched} random cells relaxed below the most stable structures of the data, "
+        f"or to shorter distances, and were lifted; {n_fresh} of the last {n_cells} still did; "
+        f"errors on the training data grew by {growth_of_errors(session, before, solution)}"
     )
 
 
@@ -151,9 +165,9 @@ def _formula(structure: Structure) -> tuple[str, ...]:
 
 def _cell(
     parent: int, parents: list[Parent], distances: Distances, rng: np.random.Generator
-) -> tuple[Structure, int]:
+) -> Cell:
     def shortest(a: str, b: str) -> float:
-        return distances[(a, b) if (a, b) in distances else (b, a)].shortest
+        return _shortest(distances, a, b)
 
     atoms = random_cell(parents[parent].formula, parents[parent].volume, shortest, rng)
     cell = np.asarray(atoms.cell.array)
@@ -163,42 +177,86 @@ def _cell(
     return structure, parent
 
 
+@dataclass(frozen=True)
+class End:
+    """
+    Where a cell fell to.
+
+    Attributes
+    ----------
+    cell : int
+        Its place.
+    structure : Structure
+    energy : float, eV
+        That it shall have.
+    flat : bool
+        Whether no forces shall act.
+    """
+
+    cell: int
+    structure: Structure
+    energy: float
+    flat: bool
+
+
 def _fallen(
     potential: EnergyModel,
     parents: list[Parent],
-    cells: list[tuple[Structure, int]],
+    cells: list[Cell],
+    distances: Distances,
     advance: Callable[[int], None],
     threads: int,
-) -> tuple[list[tuple[int, Structure]], Floats]:
-    """Return indices and ends of cells that fell, and the energies they shall have (eV)."""
+) -> list[End]:
+    """Relax cells; return the ends of those that fell, or whose atoms came too close."""
     own = [replace(p.structure, labels=Labels()) for p in parents]
     _, levels = relax_many(potential, own, threads=threads)
-    fallen, targets = [], []
+    fallen = []
     for parent, level in enumerate(levels.tolist()):
         members = [k for k, (_, p) in enumerate(cells) if p == parent]
         ends, energies = relax_many(
             potential, [cells[k][0] for k in members], floor=level - DEEP, threads=threads
         )
         for k, end, energy in zip(members, ends, energies.tolist(), strict=True):
-            if energy < level - TOLERATED:
-                fallen.append((k, end))
-                targets.append((level + LIFT) * end.n_atoms)
+            low = energy < level - TOLERATED
+            if low or too_close(end, distances):
+                # too close is no place to stay at: higher than it is, without a say on forces
+                target = (level if low else max(level, energy)) + LIFT
+                fallen.append(End(k, end, target * end.n_atoms, flat=low))
         advance(len(members))
-    return fallen, np.array(targets)
+    return fallen
 
 
-def _lifted(
-    structures: list[Structure], energies: Floats, session: FitSession, weight: float
-) -> list[Structure]:
-    """Label structures with what the learned part shall have of their energies."""
+def too_close(structure: Structure, distances: Distances) -> bool:
+    """Tell whether any atoms are closer than `CLOSER` of the shortest distance of the data."""
+    symbols = [chemical_symbols[z] for z in structure.numbers.tolist()]
+    reach = CLOSER * max(_shortest(distances, a, b) for a in set(symbols) for b in set(symbols))
+    pairs = find_neighbors(structure, reach)
+    lengths = np.linalg.norm(pairs.vectors(structure.positions, structure.cell), axis=1)
+    allowed = [
+        _shortest(distances, symbols[i], symbols[j])
+        for i, j in zip(pairs.centers.tolist(), pairs.neighbors.tolist(), strict=True)
+    ]
+    return bool((lengths < CLOSER * np.array(allowed)).any())
+
+
+def _shortest(distances: Distances, a: str, b: str) -> float:
+    return distances[(a, b) if (a, b) in distances else (b, a)].shortest
+
+
+def lifted(fallen: list[End], session: FitSession, noise: float) -> list[Structure]:
+    """Label ends with what the learned part shall have of their energies and forces."""
     e0 = session.reference.values
-    baseline = np.zeros(len(structures))
+    structures = [end.structure for end in fallen]
+    others = [(0.0, np.zeros_like(s.positions)) for s in structures]
     if session.baseline is not None:
-        said = session.baseline.predict_many(structures, forces=False)
-        baseline = said.energies
-    lifted = []
-    for structure, energy, other in zip(structures, energies, baseline, strict=True):
+        said = session.baseline.predict_many(structures)
+        others = [(one.energy, np.asarray(one.forces)) for one in said]
+    labelled = []
+    for end, (energy, force) in zip(fallen, others, strict=True):
+        structure = end.structure
         alone = sum(e0[chemical_symbols[z]] for z in structure.numbers.tolist())
-        labels = Labels(energy=float(energy - other - alone))
-        lifted.append(replace(structure, labels=labels, weight=weight))
-    return lifted
+        wanted = Labels(energy=end.energy - energy - alone)
+        labelled.append(replace(structure, labels=wanted, weight=noise / ERROR))
+        if end.flat:
+            labelled.append(replace(structure, labels=Labels(forces=-force), weight=noise / FLAT))
+    return labelled

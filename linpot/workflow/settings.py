@@ -95,7 +95,7 @@ class FitSettings:
         Strength with which the learned part is kept from overwhelming the repulsion in
         environments denser than the data; 0 for none. See `Restraints`.
     random_search : int
-        Random cells of the data's compositions that are relaxed in each of up to six rounds; what
+        Random cells of the data's compositions that are relaxed in each of up to ten rounds; what
         falls below the data is lifted. See `lift_minima`. 0 for none; fits of folds have none.
     allow_holes : bool
         Keep a potential whose energy falls when atoms are pushed together, instead of refusing it.

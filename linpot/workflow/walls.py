@@ -143,7 +143,7 @@ def solve_without_holes(
         walls.notes.append(
             f"energies were made to rise where {len(first)} hole{'s' * (len(first) > 1)} had been "
             f"found, first: {first[0]}; errors on the training data grew by "
-            f"{_growth(session, unmended, solution)}"
+            f"{growth_of_errors(session, unmended, solution)}"
         )
         walls = replace(walls, demands=(matrix, bounds))
     return solution, walls
@@ -190,7 +190,7 @@ def rising(walls: Walls, coefficients: Floats, session: FitSession) -> tuple[Flo
     return np.vstack(matrices), np.concatenate(bounds)
 
 
-def _growth(session: FitSession, before: Solution, after: Solution) -> str:
+def growth_of_errors(session: FitSession, before: Solution, after: Solution) -> str:
     """Say by how much root mean squares of all training rows grew: ``3 % (energy), ...``."""
     sums: dict[str, Floats] = {}
     for (group, name, fold), factor in session.factors.items():
