@@ -5,12 +5,14 @@ from __future__ import annotations
 import broken_calculators as broken
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 
 import linpot
 from linpot.validation.crystals import ground_state
 from linpot.validation.quantities import NotMeasuredError
 from linpot.validation.random_cells import random_cell
+from linpot.validation.rough_checks import too_close
 from linpot.validation.subject import Subject
 
 CRYSTAL = bulk("Cu", a=3.35)
@@ -56,6 +58,20 @@ def test_a_hole_is_found(name):
 def test_a_crystal_that_collapses_is_told_at_once():
     with pytest.raises(NotMeasuredError, match="left its structure"):
         ground_state(bulk("Cu", a=2.7), Hole())
+
+
+@pytest.mark.parametrize(
+    ("symbols", "length", "gap"),
+    [
+        ("O2", 1.21, 0.0),  # the molecule, closer than 0.6 of the nearest distance in MgO
+        ("O2", 0.90, 0.09),
+        ("Mg2", 1.21, 0.06),
+        ("MgO", 1.21, 0.06),
+    ],
+)
+def test_bonds_of_molecules_are_not_too_close(symbols, length, gap):
+    atoms = Atoms(symbols, [[0, 0, 0], [0, 0, length]], cell=[6, 6, 6], pbc=True)
+    assert too_close(atoms, near=1.27) == pytest.approx(gap, abs=1e-9)
 
 
 def test_random_cells_keep_distances_and_composition():
