@@ -71,6 +71,7 @@ def draw(path: Path) -> None:
             for axis in (ax.xaxis, ax.yaxis):
                 axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
                 axis.set_minor_formatter(mpl.ticker.NullFormatter())
+            ax.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
             ticks = list(next(iter(curves.values())))
             ax.set_xticks(ticks, [str(tick) for tick in ticks])
             ax.spines[["top", "right"]].set_visible(False)
