@@ -21,8 +21,8 @@ def _laws() -> str:
         "",
         f"Potentials of the default recipe with {results['n_functions']} functions per element; "
         "crystals with a random search",
-        "while fitting, of other cells. Largest deviation over its tolerance, and the check it "
-        "belongs to;",
+        "while fitting, of other cells, and isolated atoms where a README states them. Largest",
+        "deviation over its tolerance, and the check it belongs to;",
         f"rough use (of crystals) with {results['n_random']} random cells.",
         "",
         "| | baseline | structures | checks | failed | nearest to its tolerance | rough use | s |",
