@@ -16,7 +16,13 @@ from linpot.structures.distances import PairDistances
 from linpot.structures.structure import Structure
 from linpot.validation.random_cells import random_cell
 from linpot.validation.relaxation import relax_many
-from linpot.workflow.random_search import TOLERATED, End, find_parents, lifted, too_close
+from linpot.workflow.random_search import (
+    TOLERATED,
+    End,
+    closer_than_data,
+    find_parents,
+    lifted,
+)
 from linpot.workflow.restraints import Restraints
 
 SETTINGS = {"n_functions": 60, "body_order": 4, "threads": 1}
@@ -142,9 +148,9 @@ def test_too_close_is_told_by_pairs_of_elements(length, close):
         ("Mg", "Mg"): PairDistances(2.5, 3.0, True),
     }
     atoms = Atoms("O2Mg", [[0, 0, 0], [0, 0, length], [3, 3, 3]], cell=[6, 6, 6], pbc=True)
-    assert too_close(as_structure(atoms), distances) is close
+    assert closer_than_data(as_structure(atoms), distances) is close
     atoms.symbols = "OMgO"
-    assert too_close(as_structure(atoms), distances)
+    assert closer_than_data(as_structure(atoms), distances)
 
 
 def test_parents_are_the_lowest_of_their_composition(data):

@@ -218,7 +218,7 @@ def _fallen(
         )
         for k, end, energy in zip(members, ends, energies.tolist(), strict=True):
             low = energy < level - TOLERATED
-            if low or too_close(end, distances):
+            if low or closer_than_data(end, distances):
                 # too close is no place to stay at: higher than it is, without a say on forces
                 target = (level if low else max(level, energy)) + LIFT
                 fallen.append(End(k, end, target * end.n_atoms, flat=low))
@@ -226,7 +226,7 @@ def _fallen(
     return fallen
 
 
-def too_close(structure: Structure, distances: Distances) -> bool:
+def closer_than_data(structure: Structure, distances: Distances) -> bool:
     """Tell whether any atoms are closer than `CLOSER` of the shortest distance of the data."""
     symbols = [chemical_symbols[z] for z in structure.numbers.tolist()]
     reach = CLOSER * max(_shortest(distances, a, b) for a in set(symbols) for b in set(symbols))
